@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/model.h"
+#include "policy/plan.h"
+
+namespace drywall {
+
+/// One network interface of the host, as far as policy needs it.
+struct Interface {
+  std::string name;
+  std::vector<Address> addresses;
+  bool operator==(const Interface&) const = default;
+};
+
+/// The host that a Plan is made for: everything that is not in the policy directory.
+struct Host {
+  std::string node;  // empty: every endpoint of the directory is local
+  std::vector<Interface> interfaces;
+  std::vector<FailsafePort> failsafe_inbound;  // Calico's defaults: default_failsafe_inbound()
+  std::vector<FailsafePort> failsafe_outbound;
+  std::vector<std::string> workload_prefixes;
+  EndpointToHost endpoint_to_host = EndpointToHost::drop;
+  DenyAction deny_action = DenyAction::drop;
+  bool drop_invalid = true;
+  bool operator==(const Host&) const = default;
+};
+
+/// Felix's defaults (felix/config/config_params.go).
+[[nodiscard]] std::vector<FailsafePort> default_failsafe_inbound();
+[[nodiscard]] std::vector<FailsafePort> default_failsafe_outbound();
+
+/// What the host does in one world. Staged-ness is decided here and nowhere after.
+///   inventory  free of errors; its settings win over the host's
+[[nodiscard]] Plan compile(const Inventory& inventory, const Host& host, World world);
+
+}  // namespace drywall

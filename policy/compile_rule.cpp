@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "policy/compile_rule.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "policy/rule_tag.h"
+#include "policy/scoped_selector.h"
+
+namespace drywall {
+namespace {
+
+const EntityMatch& entity(const Rule& rule, Side side) {
+  return side == Side::source ? rule.source : rule.destination;
+}
+
+/// A rule with an ICMP criterion matches only ICMP packets. Where the protocol does not say which ICMP, both are meant,
+/// each in its own family.
+struct IcmpFlavour {
+  Family family;
+  Protocol protocol;
+};
+constexpr std::array icmp_flavours{IcmpFlavour{Family::v4, protocol::icmp}, IcmpFlavour{Family::v6, protocol::icmpv6}};
+
+std::vector<Rule> one_for_each_icmp(const Rule& rule) {
+  if ((!rule.icmp && !rule.not_icmp) || rule.protocol) return {rule};
+  std::vector<Rule> rules;
+  for (const IcmpFlavour& flavour : icmp_flavours) {
+    if (rule.family && *rule.family != flavour.family) continue;
+    rules.push_back(rule);
+    rules.back().family = flavour.family;
+    rules.back().protocol = flavour.protocol;
+  }
+  return rules;
+}
+
+bool is_icmp(Protocol protocol) {
+  return protocol == protocol::icmp || protocol == protocol::icmpv6;
+}
+
+bool never_matches(const Rule& rule) {
+  return (rule.icmp || rule.not_icmp) && rule.protocol && !is_icmp(*rule.protocol);
+}
+
+std::string prefixes_text(const std::vector<Prefix>& nets) {
+  std::vector<std::string> texts;
+  texts.reserve(nets.size());
+  for (const Prefix& net : nets) texts.push_back(to_string(net));
+  std::ranges::sort(texts);
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
+void add_header_criteria(std::vector<Predicate>& all_of, const Rule& rule) {
+  if (rule.family) all_of.push_back(FamilyIs{*rule.family});
+  if (rule.protocol) all_of.push_back(ProtocolIs{*rule.protocol});
+  if (rule.not_protocol) all_of.push_back(ProtocolIs{*rule.not_protocol, Sense::is_not});
+}
+
+void add_icmp_criteria(std::vector<Predicate>& all_of, const Rule& rule) {
+  if (rule.icmp) all_of.push_back(IcmpIs{rule.icmp->type, rule.icmp->code});
+  if (rule.not_icmp) all_of.push_back(IcmpIs{rule.not_icmp->type, rule.not_icmp->code, Sense::is_not});
+}
+
+}  // namespace
+
+RuleCompiler::RuleCompiler(const Inventory& inventory, const LabelIndex& index)
+    : inventory_(inventory), index_(index) {}
+
+PlannedPolicy RuleCompiler::compile(const Policy& policy, Direction direction) {
+  PlannedPolicy planned{policy.id, policy.tier, direction, {}, policy.at};
+  append(planned, direction == Direction::ingress ? policy.ingress : policy.egress, policy.id.ns);
+  return planned;
+}
+
+PlannedPolicy RuleCompiler::compile(const Profile& profile, Direction direction) {
+  PlannedPolicy planned{{PolicyKind::profile, "", profile.name}, "", direction, {}, profile.at};
+  append(planned, direction == Direction::ingress ? profile.ingress : profile.egress, "");
+  return planned;
+}
+
+void RuleCompiler::append(PlannedPolicy& into, const std::vector<Rule>& rules, std::string_view ns) {
+  for (std::size_t position = 0; position < rules.size(); ++position) {
+    for (const Rule& rule : one_for_each_icmp(rules[position])) {
+      if (never_matches(rule)) continue;
+      const auto index = static_cast<std::int32_t>(position);
+      PlannedRule planned{rule.action, index, rule_id(into.id, into.direction, index), {}, rule.at};
+      add_header_criteria(planned.all_of, rule);
+      const Scope scope{ns, rule};
+      add_side(planned.all_of, scope, Side::source);
+      add_side(planned.all_of, scope, Side::destination);
+      add_icmp_criteria(planned.all_of, rule);
+      into.rules.push_back(std::move(planned));
+    }
+  }
+}
+
+void RuleCompiler::add_side(std::vector<Predicate>& all_of, const Scope& scope, Side side) {
+  const EntityMatch& match = entity(scope.rule, side);
+  if (!match.nets.empty()) all_of.push_back(AddressIn{side, address_set(match.nets)});
+  if (!match.not_nets.empty()) all_of.push_back(AddressIn{side, address_set(match.not_nets), Sense::is_not});
+  const std::optional<Selector> peers = selected_peers(match, scope.ns);
+  // A named port's set holds only the peers' addresses already.
+  const bool only_named_ports = match.ports.ranges.empty() && !match.ports.names.empty();
+  if (peers && !only_named_ports) all_of.push_back(AddressIn{side, selector_set(*peers)});
+  if (!peers && match.not_selector) all_of.push_back(AddressIn{side, selector_set(*match.not_selector), Sense::is_not});
+  if (match.service) add_service(all_of, scope, side, *match.service);
+  add_ports(all_of, scope, side, match.ports, Sense::is);
+  add_ports(all_of, scope, side, match.not_ports, Sense::is_not);
+}
+
+void RuleCompiler::add_ports(std::vector<Predicate>& all_of, const Scope& scope, Side side, const PortList& ports,
+                             Sense sense) {
+  if (ports.empty()) return;
+  PortIn criterion{side, merged(ports.ranges), std::nullopt, sense};
+  if (!ports.names.empty()) {
+    std::vector<std::string> names = ports.names;
+    std::ranges::sort(names);
+    const Selector peers = selected_peers(entity(scope.rule, side), scope.ns).value_or(Selector::all());
+    const std::optional<Protocol> protocol = scope.rule.protocol;
+    criterion.endpoint_ports = intern(fmt::format("ports {}/{} of {}", fmt::join(names, ","),
+                                                  protocol ? to_string(*protocol) : "any", peers.canonical()),
+                                      index_.ports(names, protocol, peers));
+  }
+  all_of.push_back(std::move(criterion));
+}
+
+void RuleCompiler::add_service(std::vector<Predicate>& all_of, const Scope& scope, Side side,
+                               const ServiceReference& reference) {
+  const std::string ns = reference.ns.empty() ? std::string(scope.ns) : reference.ns;
+  std::vector<EndpointPort> endpoints;
+  for (const Service& service : inventory_.services) {
+    if (service.ns == ns && service.name == reference.name) endpoints = service.endpoints;
+  }
+  const std::string definition = fmt::format("service {}/{}", ns, reference.name);
+  if (side == Side::destination) {
+    std::ranges::sort(endpoints);
+    endpoints.erase(std::ranges::unique(endpoints).begin(), endpoints.end());
+    all_of.push_back(PortIn{side, {}, intern(definition, std::move(endpoints))});
+    return;
+  }
+  std::vector<AddressRange> ranges;
+  for (const EndpointPort& endpoint : endpoints) ranges.push_back({endpoint.address, endpoint.address});
+  all_of.push_back(AddressIn{side, intern("addresses of " + definition, AddressSet(std::move(ranges)))});
+}
+
+SetIndex RuleCompiler::address_set(const std::vector<Prefix>& nets) {
+  return intern("nets " + prefixes_text(nets), AddressSet(nets));
+}
+
+SetIndex RuleCompiler::selector_set(const Selector& selector) {
+  const std::string definition = "selector " + selector.canonical();
+  if (const auto known = set_by_definition_.find(definition); known != set_by_definition_.end()) return known->second;
+  return intern(definition, index_.addresses(selector));
+}
+
+SetIndex RuleCompiler::intern(std::string definition, std::variant<AddressSet, std::vector<EndpointPort>> members) {
+  const auto next = static_cast<SetIndex>(sets_.size());
+  const auto [known, is_new] = set_by_definition_.emplace(definition, next);
+  if (is_new) sets_.push_back({std::move(definition), std::move(members)});
+  return known->second;
+}
+
+}  // namespace drywall

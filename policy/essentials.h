@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "policy/model.h"
+#include "policy/plan.h"
+
+namespace drywall {
+
+/// What a host endpoint allows whatever its policy says, or it stops being a host: IPv6 neighbour and router discovery
+/// and multicast listener reports, IGMP, and its own DHCP clients (Decision 7). Never recorded.
+[[nodiscard]] PlannedPolicy essentials(Direction direction);
+
+/// The failsafe ports as an ordinary policy of Allow rules, one an entry. `net_set` gives the set for a net.
+[[nodiscard]] PlannedPolicy failsafes(Direction direction, const std::vector<FailsafePort>& ports,
+                                      const std::function<SetIndex(const Prefix&)>& net_set);
+
+}  // namespace drywall

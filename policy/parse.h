@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <span>
+
+#include "policy/model.h"
+#include "policy/yaml.h"
+
+namespace drywall {
+
+struct Parsed {
+  Inventory inventory;      // complete only if there is no error among the diagnostics
+  Diagnostics diagnostics;  // all of them, sorted
+  bool operator==(const Parsed&) const = default;
+};
+
+/// Reads a whole policy directory: every document of every file, checked alone and against the others.
+///   files   in any order; untrusted
+///   errors  as Diagnostics: all mistakes at once, each with its place. Unknown kinds, fields and values are errors;
+///           what an API server fills in (status, managedFields, ...) is accepted and left out. `kind: List` is unpacked.
+///   source  Calico's libcalico-go/lib/validator/v3 and api/pkg/defaults; Kubernetes conversion:
+///           libcalico-go/lib/backend/k8s/conversion
+[[nodiscard]] Parsed parse(std::span<const yaml::SourceFile> files);
+
+}  // namespace drywall
