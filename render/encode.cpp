@@ -1,0 +1,552 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "render/encode.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_log.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "policy/result.h"
+#include "render/field.h"
+#include "render/name.h"
+
+namespace drywall {
+namespace {
+
+template <auto Free>
+struct Freer {
+  template <class T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using TablePtr = std::unique_ptr<nftnl_table, Freer<nftnl_table_free>>;
+using ChainPtr = std::unique_ptr<nftnl_chain, Freer<nftnl_chain_free>>;
+using RulePtr = std::unique_ptr<nftnl_rule, Freer<nftnl_rule_free>>;
+using SetPtr = std::unique_ptr<nftnl_set, Freer<nftnl_set_free>>;
+using UdataPtr = std::unique_ptr<nftnl_udata_buf, Freer<nftnl_udata_buf_free>>;
+
+// Messages are built here one by one, then appended. A rule is a few KB; elements come in portions that stay well below
+// the 64 KiB of one attribute.
+constexpr std::size_t message_room = 256U << 10U;
+constexpr std::size_t elements_a_message = 1000;
+
+std::uint16_t netfilter_family(Family family) {
+  return family == Family::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+const char* family_text(Family family) {
+  return family == Family::v4 ? "ip" : "ip6";
+}
+
+/// A comment as nft stores and lists it (libnftnl/udata.h): one TLV.
+UdataPtr comment_udata(std::uint8_t type, const std::string& comment) {
+  UdataPtr udata(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
+  nftnl_udata_put_strz(udata.get(), type, comment.c_str());
+  return udata;
+}
+
+// --- expressions -------------------------------------------------------------------------------------------------
+
+constexpr std::uint32_t work_register = NFT_REG_1;
+
+class ExpressionWriter {
+ public:
+  ExpressionWriter(nftnl_rule* rule, Family family) : rule_(rule), family_(family) {}
+
+  void match(const Match& match) {
+    std::visit(
+        overloaded{
+            [&](const FieldIs& m) { field_is(m); },
+            [&](const FieldIn& m) { lookup(m.fields, m.set, m.sense == Sense::is_not ? NFT_LOOKUP_F_INV : 0, false); },
+            [&](const StateIs& m) { ct_bits(NFT_CT_STATE, m.any_of, NFT_CMP_NEQ); },
+            [&](const StatusIs& m) {
+              ct_bits(NFT_CT_STATUS, m.any_of, m.sense == Sense::is ? NFT_CMP_NEQ : NFT_CMP_EQ);
+            },
+            [&](const SourceIsLocal&) { fib(NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, RTN_LOCAL_TYPE); },
+            [&](const NoReversePath&) { fib(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF, 0); },
+        },
+        match);
+  }
+
+  void counter() { add(nftnl_expr_alloc("counter")); }
+
+  void log(const Nflog& log) {
+    nftnl_expr* expr = nftnl_expr_alloc("log");
+    nftnl_expr_set_str(expr, NFTNL_EXPR_LOG_PREFIX, log.prefix.c_str());
+    nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, log.group);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_LOG_SNAPLEN, log.copy_bytes);
+    add(expr);
+  }
+
+  void kernel_log(const std::string& prefix) {
+    nftnl_expr* expr = nftnl_expr_alloc("log");
+    nftnl_expr_set_str(expr, NFTNL_EXPR_LOG_PREFIX, prefix.c_str());
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_LOG_LEVEL, NFT_LOGLEVEL_INFO);
+    add(expr);
+  }
+
+  void reject() {
+    nftnl_expr* expr = nftnl_expr_alloc("reject");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+    nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, family_ == Family::v4 ? 3 : 4);  // port unreachable
+    add(expr);
+  }
+
+  void verdict(std::uint32_t verdict, const std::string& chain = {}) {
+    nftnl_expr* expr = nftnl_expr_alloc("immediate");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, verdict);
+    if (!chain.empty()) nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain.c_str());
+    add(expr);
+  }
+
+  void dispatch(const std::vector<Field>& fields, const std::string& map) { lookup(fields, map, 0, true); }
+
+ private:
+  static constexpr std::uint32_t RTN_LOCAL_TYPE = 2;  // RTN_LOCAL, linux/rtnetlink.h
+
+  void add(nftnl_expr* expr) { nftnl_rule_add_expr(rule_, expr); }
+
+  void load(Field field, std::uint32_t destination, std::uint32_t size) {
+    const FieldLayout layout = field_layout(field, family_);
+    if (layout.base == FieldBase::meta) {
+      nftnl_expr* expr = nftnl_expr_alloc("meta");
+      nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, layout.offset);
+      nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, destination);
+      add(expr);
+      return;
+    }
+    nftnl_expr* expr = nftnl_expr_alloc("payload");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, destination);
+    nftnl_expr_set_u32(
+        expr, NFTNL_EXPR_PAYLOAD_BASE,
+        layout.base == FieldBase::network_header ? NFT_PAYLOAD_NETWORK_HEADER : NFT_PAYLOAD_TRANSPORT_HEADER);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, layout.offset);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, size);
+    add(expr);
+  }
+
+  void mask(const void* mask, std::uint32_t size) {
+    const std::array<std::uint8_t, 16> zero{};
+    nftnl_expr* expr = nftnl_expr_alloc("bitwise");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, work_register);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, work_register);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, size);
+    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, size);
+    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero.data(), size);
+    add(expr);
+  }
+
+  void compare(std::uint32_t op, const void* value, std::uint32_t size) {
+    nftnl_expr* expr = nftnl_expr_alloc("cmp");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, work_register);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+    nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, value, size);
+    add(expr);
+  }
+
+  static std::uint32_t operation(Compare compare) {
+    switch (compare) {
+      case Compare::equal:
+        return NFT_CMP_EQ;
+      case Compare::not_equal:
+        return NFT_CMP_NEQ;
+      case Compare::at_least:
+        return NFT_CMP_GTE;
+      case Compare::at_most:
+        return NFT_CMP_LTE;
+    }
+    return NFT_CMP_EQ;
+  }
+
+  void field_is(const FieldIs& match) {
+    load(match.field, work_register, field_layout(match.field, family_).size);
+    if (!match.mask.empty()) mask(match.mask.data(), static_cast<std::uint32_t>(match.mask.size()));
+    compare(operation(match.compare), match.value.data(), static_cast<std::uint32_t>(match.value.size()));
+  }
+
+  void ct_bits(std::uint32_t key, std::uint32_t bits, std::uint32_t op) {
+    const std::uint32_t zero = 0;
+    nftnl_expr* expr = nftnl_expr_alloc("ct");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, work_register);
+    add(expr);
+    mask(&bits, sizeof bits);
+    compare(op, &zero, sizeof zero);
+  }
+
+  void fib(std::uint32_t result, std::uint32_t flags, std::uint32_t value) {
+    nftnl_expr* expr = nftnl_expr_alloc("fib");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, work_register);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, result);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, flags);
+    add(expr);
+    compare(NFT_CMP_EQ, &value, sizeof value);
+  }
+
+  void lookup(const std::vector<Field>& fields, const std::string& set, std::uint32_t flags, bool to_verdict) {
+    // A single field goes into the 16-byte register; concatenated ones into consecutive 4-byte ones over the same
+    // space.
+    std::uint32_t next = fields.size() == 1 ? std::uint32_t{work_register} : std::uint32_t{NFT_REG32_00};
+    const std::uint32_t first = next;
+    for (const Field field : fields) {
+      const std::uint32_t size = field_layout(field, family_).size;
+      load(field, next, size);
+      next += padded(size) / 4;
+    }
+    nftnl_expr* expr = nftnl_expr_alloc("lookup");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, first);
+    nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set.c_str());
+    if (flags != 0) nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, flags);
+    if (to_verdict) nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+    add(expr);
+  }
+
+  nftnl_rule* rule_;
+  Family family_;
+};
+
+template <Stance S>
+void write_end(ExpressionWriter& writer, const End<S>& end) {
+  std::visit(
+      [&](const auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (std::is_same_v<E, Accept>)
+          writer.verdict(NF_ACCEPT);
+        else if constexpr (std::is_same_v<E, Drop>)
+          writer.verdict(NF_DROP);
+        else if constexpr (std::is_same_v<E, Reject>)
+          writer.reject();
+        else if constexpr (std::is_same_v<E, Return>)
+          writer.verdict(static_cast<std::uint32_t>(NFT_RETURN));
+        else if constexpr (std::is_same_v<E, Jump<S>>)
+          writer.verdict(static_cast<std::uint32_t>(NFT_JUMP), e.to.text);
+        else if constexpr (std::is_same_v<E, Goto<S>>)
+          writer.verdict(static_cast<std::uint32_t>(NFT_GOTO), e.to.text);
+        else if constexpr (std::is_same_v<E, Dispatch<S>>)
+          writer.dispatch(e.fields, e.map);
+        else
+          static_assert(std::is_same_v<E, Continue>);
+      },
+      end);
+}
+
+// --- the batch ---------------------------------------------------------------------------------------------------
+
+class BatchWriter {
+ public:
+  explicit BatchWriter(const EncodeOptions& options) : options_(options), scratch_(message_room) {
+    transaction_.first_sequence = options.first_sequence;
+  }
+
+  void begin() { control(NFNL_MSG_BATCH_BEGIN, 0, "begin of the transaction"); }
+  void end() {
+    if (!options_.acks_end) ask_for_ack();
+    control(NFNL_MSG_BATCH_END, options_.acks_end ? NLM_F_ACK : 0, "end of the transaction");
+  }
+
+  void new_table(Family family, bool with_comment) {
+    const TablePtr table = table_of(family);
+    if (with_comment && !options_.generation.empty()) {
+      const UdataPtr udata = comment_udata(NFTNL_UDATA_TABLE_COMMENT, options_.generation);
+      nftnl_table_set_data(table.get(), NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(udata.get()),
+                           nftnl_udata_buf_len(udata.get()));
+    }
+    nlmsghdr* header = start(NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
+    nftnl_table_nlmsg_build_payload(header, table.get());
+    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}});
+  }
+
+  void delete_table(Family family) {
+    const TablePtr table = table_of(family);
+    nlmsghdr* header = start(NFT_MSG_DELTABLE, family, 0);
+    nftnl_table_nlmsg_build_payload(header, table.get());
+    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}});
+  }
+
+  template <Stance S>
+  void new_chain(Family family, const Chain<S>& chain) {
+    const ChainPtr object(nftnl_chain_alloc());
+    nftnl_chain_set_str(object.get(), NFTNL_CHAIN_TABLE, table_name);
+    nftnl_chain_set_str(object.get(), NFTNL_CHAIN_NAME, chain.name.text.c_str());
+    if (chain.base) {
+      nftnl_chain_set_str(object.get(), NFTNL_CHAIN_TYPE, "filter");
+      nftnl_chain_set_u32(object.get(), NFTNL_CHAIN_HOOKNUM, static_cast<std::uint32_t>(chain.base->hook));
+      nftnl_chain_set_s32(object.get(), NFTNL_CHAIN_PRIO, chain.base->priority);
+      nftnl_chain_set_u32(object.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
+    }
+    nlmsghdr* header = start(NFT_MSG_NEWCHAIN, family, NLM_F_CREATE);
+    nftnl_chain_nlmsg_build_payload(header, object.get());
+    finish(header, {fmt::format("chain {} {} {}", family_text(family), table_name, chain.name.text), {}});
+  }
+
+  template <Stance S>
+  void new_rule(Family family, const Chain<S>& chain, const NftRule<S>& rule) {
+    const RulePtr object(nftnl_rule_alloc());
+    nftnl_rule_set_str(object.get(), NFTNL_RULE_TABLE, table_name);
+    nftnl_rule_set_str(object.get(), NFTNL_RULE_CHAIN, chain.name.text.c_str());
+    ExpressionWriter writer(object.get(), family);
+    for (const Match& match : rule.matches) writer.match(match);
+    if (rule.counter) writer.counter();
+    if (rule.log) writer.log(*rule.log);
+    if (rule.kernel_log) writer.kernel_log(*rule.kernel_log);
+    write_end<S>(writer, rule.end);
+    if (!rule.comment.empty()) {
+      const UdataPtr udata = comment_udata(NFTNL_UDATA_RULE_COMMENT, rule.comment);
+      nftnl_rule_set_data(object.get(), NFTNL_RULE_USERDATA, nftnl_udata_buf_data(udata.get()),
+                          nftnl_udata_buf_len(udata.get()));
+    }
+    nlmsghdr* header = start(NFT_MSG_NEWRULE, family, NLM_F_CREATE | NLM_F_APPEND);
+    nftnl_rule_nlmsg_build_payload(header, object.get());
+    finish(header, {fmt::format("rule in chain {} {} {}", family_text(family), table_name, chain.name.text), rule.at});
+  }
+
+  void new_set(Family family, const Set& set) {
+    const SetPtr object = set_of(family, set.name, set.fields, set.interval ? NFT_SET_INTERVAL : 0);
+    describe(object.get(), set.fields, set.comment);
+    write_set(family, object.get(), set.name);
+  }
+
+  template <Stance S>
+  void new_map(Family family, const VerdictMap<S>& map) {
+    const SetPtr object =
+        set_of(family, map.name, map.fields, map.interval ? NFT_SET_MAP | NFT_SET_INTERVAL : NFT_SET_MAP);
+    nftnl_set_set_u32(object.get(), NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    describe(object.get(), map.fields, "");
+    write_set(family, object.get(), map.name);
+  }
+
+  void elements(Family family, const Set& set) {
+    ElementPortions portions(*this, family, set.name);
+    for (const Element& element : set.elements) {
+      portions.add(element, set.interval, [](nftnl_set_elem*) {});
+    }
+    portions.flush();
+  }
+
+  template <Stance S>
+  void elements(Family family, const VerdictMap<S>& map) {
+    ElementPortions portions(*this, family, map.name);
+    for (const auto& entry : map.entries) {
+      portions.add(entry.key, map.interval, [&](nftnl_set_elem* element) { set_verdict<S>(element, entry.verdict); });
+    }
+    portions.flush();
+  }
+
+  Transaction take() { return std::move(transaction_); }
+
+ private:
+  /// Elements of one set, in as many messages as they need.
+  class ElementPortions {
+   public:
+    ElementPortions(BatchWriter& batch, Family family, const std::string& set)
+        : batch_(batch), family_(family), name_(set) {}
+
+    template <class SetData>
+    void add(const Element& element, bool interval, SetData set_data) {
+      if (!portion_) {
+        portion_.reset(nftnl_set_alloc());
+        nftnl_set_set_str(portion_.get(), NFTNL_SET_TABLE, table_name);
+        nftnl_set_set_str(portion_.get(), NFTNL_SET_NAME, name_.c_str());
+      }
+      nftnl_set_elem* first = key(element.first);
+      set_data(first);
+      nftnl_set_elem_add(portion_.get(), first);
+      if (interval) add_interval_end(element.last);
+      if (++count_ == elements_a_message) flush();
+    }
+
+    void flush() {
+      if (!portion_) return;
+      nlmsghdr* header = batch_.start(NFT_MSG_NEWSETELEM, family_, NLM_F_CREATE);
+      nftnl_set_elems_nlmsg_build_payload(header, portion_.get());
+      batch_.finish(header, {fmt::format("elements of set {} {} {}", family_text(family_), table_name, name_), {}});
+      portion_.reset();
+      count_ = 0;
+    }
+
+   private:
+    static nftnl_set_elem* key(const Bytes& bytes) {
+      nftnl_set_elem* element = nftnl_set_elem_alloc();
+      nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, bytes.data(), static_cast<std::uint32_t>(bytes.size()));
+      return element;
+    }
+
+    /// An interval ends before the element flagged so; one that reaches the highest value has no such element.
+    void add_interval_end(Bytes last) {
+      for (auto byte = last.rbegin(); byte != last.rend(); ++byte) {
+        if (++*byte == 0) continue;
+        nftnl_set_elem* end = key(last);
+        nftnl_set_elem_set_u32(end, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+        nftnl_set_elem_add(portion_.get(), end);
+        return;
+      }
+    }
+
+    BatchWriter& batch_;
+    Family family_;
+    const std::string& name_;
+    SetPtr portion_;
+    std::size_t count_ = 0;
+  };
+
+  static TablePtr table_of(Family family) {
+    TablePtr table(nftnl_table_alloc());
+    nftnl_table_set_u32(table.get(), NFTNL_TABLE_FAMILY, netfilter_family(family));
+    nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, table_name);
+    return table;
+  }
+
+  SetPtr set_of(Family family, const std::string& name, const std::vector<Field>& fields, std::uint32_t flags) {
+    SetPtr set(nftnl_set_alloc());
+    nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, table_name);
+    nftnl_set_set_str(set.get(), NFTNL_SET_NAME, name.c_str());
+    nftnl_set_set_u32(set.get(), NFTNL_SET_ID, ++set_id_);
+    nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, flags);
+    std::uint32_t type = 0;
+    std::uint32_t size = 0;
+    for (const Field field : fields) {
+      const FieldLayout layout = field_layout(field, family);
+      type = type << 6U | layout.type_id;
+      size += fields.size() == 1 ? layout.size : padded(layout.size);
+    }
+    nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, type);
+    nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, size);
+    return set;
+  }
+
+  /// What nft needs to list a set as it was meant: the byte order of its key, and the comment.
+  static void describe(nftnl_set* set, const std::vector<Field>& fields, const std::string& comment) {
+    const bool host_order =
+        fields.size() == 1 && (fields[0] == Field::in_interface || fields[0] == Field::out_interface);
+    const UdataPtr udata(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
+    nftnl_udata_put_u32(udata.get(), NFTNL_UDATA_SET_KEYBYTEORDER,
+                        host_order ? 1 : 2);  // enum byteorder of libnftables
+    if (!comment.empty()) nftnl_udata_put_strz(udata.get(), NFTNL_UDATA_SET_COMMENT, comment_text(comment).c_str());
+    nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata.get()), nftnl_udata_buf_len(udata.get()));
+  }
+
+  void write_set(Family family, nftnl_set* set, const std::string& name) {
+    nlmsghdr* header = start(NFT_MSG_NEWSET, family, NLM_F_CREATE);
+    nftnl_set_nlmsg_build_payload(header, set);
+    finish(header, {fmt::format("set {} {} {}", family_text(family), table_name, name), {}});
+  }
+
+  template <Stance S>
+  static void set_verdict(nftnl_set_elem* element, const MapVerdict<S>& verdict) {
+    std::visit(
+        [&](const auto& v) {
+          using V = std::decay_t<decltype(v)>;
+          if constexpr (std::is_same_v<V, Accept>) {
+            nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT, NF_ACCEPT);
+          } else if constexpr (std::is_same_v<V, Drop>) {
+            nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT, NF_DROP);
+          } else {
+            const int code = std::is_same_v<V, Jump<S>> ? NFT_JUMP : NFT_GOTO;
+            nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT, static_cast<std::uint32_t>(code));
+            nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, v.to.text.c_str());
+          }
+        },
+        verdict);
+  }
+
+  void control(std::uint16_t type, std::uint16_t flags, const char* what) {
+    nlmsghdr* header = mnl_nlmsg_put_header(scratch_.data());
+    header->nlmsg_type = type;
+    header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+    header->nlmsg_seq = next_sequence();
+    auto* generic = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
+    generic->nfgen_family = AF_UNSPEC;
+    generic->version = NFNETLINK_V0;
+    generic->res_id = htons(NFNL_SUBSYS_NFTABLES);
+    finish(header, {what, {}});
+  }
+
+  nlmsghdr* start(std::uint16_t type, Family family, int flags) {
+    return nftnl_nlmsg_build_hdr(scratch_.data(), type, netfilter_family(family), static_cast<std::uint16_t>(flags),
+                                 next_sequence());
+  }
+
+  void finish(const nlmsghdr* header, MessageOrigin origin) {
+    last_message_ = transaction_.bytes.size();
+    const auto* from = reinterpret_cast<const std::byte*>(header);
+    transaction_.bytes.insert(transaction_.bytes.end(), from, from + header->nlmsg_len);
+    transaction_.bytes.resize((transaction_.bytes.size() + NLMSG_ALIGNTO - 1) & ~std::size_t{NLMSG_ALIGNTO - 1});
+    transaction_.origins.push_back(std::move(origin));
+  }
+
+  void ask_for_ack() {
+    auto* header = reinterpret_cast<nlmsghdr*>(transaction_.bytes.data() + last_message_);
+    header->nlmsg_flags = static_cast<std::uint16_t>(header->nlmsg_flags | NLM_F_ACK);
+  }
+
+  std::uint32_t next_sequence() const {
+    return options_.first_sequence + static_cast<std::uint32_t>(transaction_.origins.size());
+  }
+
+  const EncodeOptions& options_;
+  std::vector<char> scratch_;
+  Transaction transaction_;
+  std::size_t last_message_ = 0;
+  std::uint32_t set_id_ = 0;
+};
+
+template <Stance S>
+void write_chains(BatchWriter& batch, Family family, const Layer<S>& layer) {
+  for (const VerdictMap<S>& map : layer.maps) batch.new_map<S>(family, map);
+  for (const Chain<S>& chain : layer.chains) batch.new_chain<S>(family, chain);
+}
+
+template <Stance S>
+void write_rules(BatchWriter& batch, Family family, const Layer<S>& layer) {
+  for (const VerdictMap<S>& map : layer.maps) batch.elements<S>(family, map);
+  for (const Chain<S>& chain : layer.chains) {
+    for (const NftRule<S>& rule : chain.rules) batch.new_rule<S>(family, chain, rule);
+  }
+}
+
+void write_table(BatchWriter& batch, const Table& table) {
+  for (const Set& set : table.sets) {
+    batch.new_set(table.family, set);
+    batch.elements(table.family, set);
+  }
+  write_chains(batch, table.family, table.observe);
+  write_chains(batch, table.family, table.enforce);
+  write_rules(batch, table.family, table.observe);
+  write_rules(batch, table.family, table.enforce);
+}
+
+}  // namespace
+
+Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& options) {
+  BatchWriter batch(options);
+  batch.begin();
+  for (const Family family : both_families) {
+    // Deleting what is not there is an error: so it is made first.
+    batch.new_table(family, false);
+    batch.delete_table(family);
+  }
+  for (const Table& table : ruleset.tables) {
+    batch.new_table(table.family, true);
+    write_table(batch, table);
+  }
+  batch.end();
+  return batch.take();
+}
+
+}  // namespace drywall

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "render/ruleset.h"
+
+namespace drywall {
+
+/// What one message of a transaction is about, to explain a refusal.
+struct MessageOrigin {
+  std::string object;  // "ip drywall chain dw1eniA..."
+  SourceLocation at;   // no file: nothing of the user's
+  bool operator==(const MessageOrigin&) const = default;
+};
+
+/// One nf_tables batch, BATCH_BEGIN to BATCH_END, to be sent by one sendmsg(2) on a NETLINK_NETFILTER socket. The
+/// kernel does all of it or nothing. Message i (the BEGIN is 0) carries sequence number first_sequence + i; only the
+/// last, the BATCH_END, asks for an acknowledgement (kernels before 6.10 acknowledge nothing there: `acks_end` false
+/// makes the last message before it ask instead).
+struct Transaction {
+  std::vector<std::byte> bytes;
+  std::uint32_t first_sequence = 1;
+  std::vector<MessageOrigin> origins;  // by message
+};
+
+struct EncodeOptions {
+  std::uint32_t first_sequence = 1;
+  bool acks_end = true;
+  std::string generation;  // kept as the comment of both tables
+};
+
+/// Puts `ruleset` in the place of whatever our tables held, both families in one transaction; no tables: removes ours.
+[[nodiscard]] Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& options);
+
+}  // namespace drywall

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What we send by netlink and what nft makes of our text must be the same rules.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "render/encode.h"
+#include "render/lower.h"
+#include "render/nft_text.h"
+#include "tests/render/kernel.h"
+#include "tests/render/plan_builder.h"
+
+namespace drywall {
+namespace {
+
+using nlohmann::json;
+
+Ruleset random_ruleset(std::uint64_t seed) {
+  const Inventory inventory = test::RandomInventory(seed).make();
+  return *lower(compile(inventory, test::here(), World::enforced), compile(inventory, test::here(), World::pending),
+                {});
+}
+
+/// Both tables as nft lists them, without handles and without what the table is called for people.
+json listing() {
+  json all = json::array();
+  for (const char* family : {"ip", "ip6"}) {
+    json table = json::parse(test::run(std::string("nft -j list table ") + family + " drywall"))["nftables"];
+    for (json& object : table) {
+      for (json& inner : object) {
+        inner.erase("handle");
+        if (object.contains("table")) inner.erase("comment");
+        if (inner.contains("elem")) std::sort(inner["elem"].begin(), inner["elem"].end());  // a hash has no order
+      }
+      if (!object.contains("metainfo")) all.push_back(object.dump());
+    }
+  }
+  return all;
+}
+
+class OnTheKernel : public testing::Test {
+ protected:
+  void SetUp() override { test::enter_own_network(); }
+};
+
+TEST_F(OnTheKernel, WhatIsSentIsWhatNftMakesOfTheText) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Ruleset ruleset = random_ruleset(seed);
+    std::string refused;
+    ASSERT_EQ(test::send_transaction(encode_replacement(ruleset, {}), refused), 0)
+        << "seed " << seed << ": " << refused;
+    const json sent = listing();
+    ASSERT_NO_THROW(test::run_nft_file(nft_text(ruleset))) << nft_text(ruleset);
+    const json loaded = listing();
+    ASSERT_EQ(sent.size(), loaded.size()) << "seed " << seed;
+    std::set<std::string> left(sent.begin(), sent.end());
+    for (const json& object : loaded) {
+      ASSERT_TRUE(left.contains(object.get<std::string>())) << "seed " << seed << ": only nft made " << object;
+    }
+  }
+}
+
+TEST_F(OnTheKernel, AnEmptyRulesetRemovesOurTablesWhetherTheyAreThereOrNot) {
+  std::string refused;
+  ASSERT_EQ(test::send_transaction(encode_replacement(random_ruleset(1), {}), refused), 0) << refused;
+  ASSERT_EQ(test::send_transaction(encode_replacement({}, {}), refused), 0) << refused;
+  ASSERT_EQ(test::send_transaction(encode_replacement({}, {}), refused), 0) << refused;
+  EXPECT_EQ(test::run("nft list tables").find("drywall"), std::string::npos);
+}
+
+TEST_F(OnTheKernel, ARefusalNamesTheObjectAndLeavesTheOldRules) {
+  std::string refused;
+  const Ruleset good = random_ruleset(2);
+  ASSERT_EQ(test::send_transaction(encode_replacement(good, {}), refused), 0) << refused;
+  const json before = listing();
+  Ruleset bad = random_ruleset(3);
+  bad.tables[1].enforce.chains.back().rules.push_back(
+      {{}, false, {}, {}, Jump<Stance::enforce>{{"nowhere"}}, "", {"a.yaml", 3, 1}});
+  EXPECT_EQ(test::send_transaction(encode_replacement(bad, {}), refused), ENOENT);
+  EXPECT_NE(refused.find("rule in chain ip6 drywall"), std::string::npos) << refused;
+  EXPECT_EQ(listing(), before);
+}
+
+}  // namespace
+}  // namespace drywall
