@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/model.h"
+#include "policy/plan.h"
+#include "policy/yaml.h"
+#include "render/lower.h"
+
+namespace drywall {
+
+enum class LogLevel : std::uint8_t { error, warning, info, debug };
+
+/// drywall.yaml. What is absent in the file has its default here; what a FelixConfiguration may set too is optional, so
+/// that a clash can be told.
+struct Config {
+  std::string node;        // empty: the host's name, lower case
+  std::string policy_dir;  // empty: /etc/drywall/policy.d
+  bool watch = true;
+  std::chrono::milliseconds quiet{200};
+  std::uint16_t nflog_group = 4242;
+  LogEnforced log_enforced = LogEnforced::all;
+  std::optional<std::vector<FailsafePort>> failsafe_inbound;
+  std::optional<std::vector<FailsafePort>> failsafe_outbound;
+  std::optional<std::vector<std::string>> workload_prefixes;
+  std::optional<EndpointToHost> endpoint_to_host;
+  std::optional<DenyAction> deny_action;
+  LogLevel log_level = LogLevel::info;
+  /// Where each key that the file sets stands, with the text of its line.
+  struct Place {
+    SourceLocation at;
+    std::uint32_t length = 1;
+    std::string excerpt;
+    bool operator==(const Place&) const = default;
+  };
+  std::map<std::string, Place, std::less<>> places;
+  bool operator==(const Config&) const = default;
+};
+
+struct LoadedConfig {
+  Config config;  // with the defaults in place of what is wrong
+  Diagnostics diagnostics;
+};
+
+/// Reads drywall.yaml.
+///   file    untrusted
+///   errors  as Diagnostics, all at once: unknown key, key that is not supported yet, bad value
+[[nodiscard]] LoadedConfig load_config(const yaml::SourceFile& file);
+
+/// One error at each of both places for each thing that drywall.yaml and a FelixConfiguration both set.
+[[nodiscard]] Diagnostics clashes(const Config& config, const HostSettings& settings);
+
+/// `tcp:22`, `udp:10.0.0.0/8:53`, `tcp:[2001:db8::]/32:22`, or a port alone for TCP; Felix's form.
+[[nodiscard]] std::optional<FailsafePort> parse_failsafe_port(std::string_view text);
+[[nodiscard]] std::string to_string(const FailsafePort& port);
+
+}  // namespace drywall

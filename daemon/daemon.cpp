@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/daemon.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "daemon/bus.h"
+#include "daemon/config.h"
+#include "daemon/directory.h"
+#include "daemon/document.h"
+#include "daemon/enforcer.h"
+#include "daemon/event_loop.h"
+#include "daemon/host.h"
+#include "daemon/journal.h"
+#include "daemon/nflog.h"
+#include "daemon/stream.h"
+#include "daemon/watch.h"
+#include "flow/flow_table.h"
+#include "flow/trace_book.h"
+#include "render/lower.h"
+#include "render/nft_text.h"
+
+namespace drywall {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* default_policy_dir = "/etc/drywall/policy.d";
+constexpr const char* default_config_file = "/etc/drywall/drywall.yaml";
+constexpr std::size_t most_config_bytes = 1U << 20U;
+constexpr milliseconds tick_interval{250};
+constexpr milliseconds retry_interval{5000};   // of what failed: the NFLOG group
+constexpr milliseconds interfaces_quiet{100};  // one change of an interface comes as several messages
+constexpr milliseconds shortest_cache{200};    // of what is dear to compute and anybody may ask for
+constexpr std::uint32_t default_page = 1000;
+constexpr std::uint32_t longest_page = 10'000;
+constexpr std::size_t most_told = 5;  // files named in a line of the journal
+constexpr std::size_t most_field_bytes = 32U << 10U;
+
+Timestamp utc_now() {
+  return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+/// Locks out a second daemon for as long as it lives.
+Result<Descriptor> take_lock(const std::string& runtime_dir) {
+  const std::string path = runtime_dir + "/drywalld.lock";
+  Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return tl::unexpected(Failure{"open", path, errno, {}});
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    const std::string detail = errno == EWOULDBLOCK ? "another drywalld is running" : "";
+    return tl::unexpected(Failure{"lock", path, errno, detail});
+  }
+  const std::string pid = fmt::format("{}\n", getpid());
+  if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+    return tl::unexpected(Failure{"write", path, errno, {}});
+  }
+  return fd;
+}
+
+Result<void> make_directories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return tl::unexpected(Failure{"create", path, error.value(), {}});
+  return {};
+}
+
+Diagnostic world_diagnostic(const Failure& failure, std::string file, std::string code, Severity severity) {
+  return {{std::move(file), 0, 0}, 1, severity, std::move(code), to_string(failure), {}, {}};
+}
+
+/// "web.yaml changed, db.yaml added and 3 more"
+std::string summary(const std::vector<FileChange>& changes) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(changes.size(), most_told); ++i) {
+    const FileChange& change = changes[i];
+    const std::string_view what = !change.sha256_before ? "added" : !change.sha256_after ? "removed" : "changed";
+    const std::string name = change.file.substr(change.file.rfind('/') + 1);
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, what);
+  }
+  if (changes.size() > most_told) out += fmt::format(" and {} more", changes.size() - most_told);
+  return out.empty() ? "no file changed" : out;
+}
+
+/// The first error in one line.
+std::string summary(const Diagnostics& diagnostics) {
+  const auto first = std::ranges::find(diagnostics, Severity::error, &Diagnostic::severity);
+  if (first == diagnostics.end()) return "no error";
+  std::string text = to_string(*first);
+  text.erase(std::min(text.find('\n'), text.size()));
+  const auto errors = std::ranges::count(diagnostics, Severity::error, &Diagnostic::severity);
+  return errors > 1 ? fmt::format("{} (and {} more)", text, errors - 1) : text;
+}
+
+std::string all_text(const Diagnostics& diagnostics) {
+  std::string text;
+  for (const Diagnostic& diagnostic : diagnostics) {
+    text += to_string(diagnostic);
+    if (text.size() > most_field_bytes) break;
+  }
+  return text;
+}
+
+Json changes_document(const std::vector<FileChange>& changes) {
+  const auto hash = [](const std::optional<std::string>& sha256) { return sha256 ? Json(*sha256) : Json(nullptr); };
+  Json out = Json::array();
+  for (const FileChange& change : changes) {
+    out.push_back({{"file", change.file},
+                   {"sha256_before", hash(change.sha256_before)},
+                   {"sha256_after", hash(change.sha256_after)}});
+  }
+  return out;
+}
+
+PolicyObject policy_object(const Policy& policy) {
+  const auto action = [&]() -> std::string {
+    if (!is_staged(policy.id.kind)) return "";
+    switch (policy.staged_action.value_or(StagedAction::set)) {
+      case StagedAction::set:
+        return "Set";
+      case StagedAction::remove:
+        return "Delete";
+      case StagedAction::learn:
+        return "Learn";
+      case StagedAction::ignore:
+        return "Ignore";
+    }
+    return "";
+  };
+  return {std::string(file_kind(policy.id.kind)),
+          policy.id.name,
+          policy.id.ns,
+          policy.tier,
+          policy.order,
+          is_staged(policy.id.kind),
+          action(),
+          policy.selector_text,
+          policy.at.file,
+          policy.at.line};
+}
+
+/// Why a load happens.
+enum class Reason : std::uint8_t { start, directory, interfaces, signal, request };
+
+std::string_view to_string(Reason reason) {
+  switch (reason) {
+    case Reason::start:
+      return "start";
+    case Reason::directory:
+      return "directory";
+    case Reason::interfaces:
+      return "interfaces";
+    case Reason::signal:
+      return "signal";
+    case Reason::request:
+      return "request";
+  }
+  return {};
+}
+
+class Daemon {
+ public:
+  Daemon(const Options& options, EventLoop loop, Machine machine, std::optional<DirectoryWatch> directory_watch,
+         std::optional<LinkWatch> link_watch);
+  void run();
+
+ private:
+  // Loading
+  void read_config(Inputs& inputs);
+  Inputs read_inputs();
+  void start();
+  Loaded load(Reason reason);
+  void note_success(const Loaded& loaded, Reason reason, milliseconds took);
+  void note_failure(const Loaded& loaded, Reason reason);
+  void fall_back_to_last_good();
+  void take_over_generation();
+  void tell_service_manager();
+
+  // Evidence
+  void open_nflog();
+  void drain_nflog();
+  void tick();
+  void publish_flows();
+
+  // What others see
+  BusCalls bus_calls();
+  [[nodiscard]] std::string policy_dir() const;
+  [[nodiscard]] std::string node() const;
+  [[nodiscard]] std::uint64_t number() const;
+  [[nodiscard]] State state() const;
+  [[nodiscard]] Diagnostics diagnostics() const;
+  [[nodiscard]] std::uint64_t receive_buffer() const { return nflog_ ? nflog_->receive_buffer() : 0; }
+  Json status();
+  Json policies();
+  BusResult<std::string> render(const std::string& world);
+  BusResult<Json> reload();
+  BusResult<BusCalls::Page> list(const BusCalls::Fields& fields, std::uint32_t offset, std::uint32_t limit);
+  BusResult<Descriptor> stream(const BusCalls::Fields& fields, bool follow);
+
+  const Options options_;
+  EventLoop loop_;
+  Journal journal_;
+  Config config_;  // of the last configuration file without errors
+  Machine machine_;
+  InterfaceNames interface_names_;
+  Enforcer enforcer_;
+  const Generation* booked_ = nullptr;  // the generation that the flow table knows
+
+  std::optional<DirectoryWatch> directory_watch_;
+  std::optional<Failure> directory_watch_failure_;
+  Debounce directory_changes_;
+  std::optional<LinkWatch> link_watch_;
+  Debounce interface_changes_;
+
+  std::optional<NflogReader> nflog_;
+  std::optional<Failure> nflog_failure_;
+  std::uint16_t nflog_group_ = 0;
+  Clock::time_point nflog_retry_;
+  FlowTable table_;
+  FlowStreams streams_;
+
+  Diagnostics load_diagnostics_;  // of the last load
+  std::optional<Timestamp> differs_since_;
+  std::vector<std::string> notes_;
+  std::optional<Failure> save_failure_;
+
+  struct PoliciesCache {
+    Json document;
+    std::uint64_t generation = 0;
+    Clock::time_point until;
+  };
+  std::optional<PoliciesCache> policies_cache_;
+
+  EventLoop::Source directory_timer_;
+  EventLoop::Source interface_timer_;
+  EventLoop::Source nflog_source_;
+  std::vector<EventLoop::Source> sources_;
+  std::unique_ptr<Bus> bus_;  // last: it calls the rest
+};
+
+Daemon::Daemon(const Options& options, EventLoop loop, Machine machine, std::optional<DirectoryWatch> directory_watch,
+               std::optional<LinkWatch> link_watch)
+    : options_(options),
+      loop_(std::move(loop)),
+      machine_(std::move(machine)),
+      enforcer_(options.state_dir),
+      directory_watch_(std::move(directory_watch)),
+      link_watch_(std::move(link_watch)),
+      table_(utc_now()),
+      streams_(loop_) {
+  loop_.on_exception([this](const char* what) {
+    journal_.write(LogLevel::error, message_id::internal, fmt::format("internal error: {}", what));
+  });
+  interface_names_.update(machine_);
+}
+
+// Loading
+
+void Daemon::read_config(Inputs& inputs) {
+  const std::string path = options_.config_file.value_or(default_config_file);
+  Result<std::string> text = read_file(path, most_config_bytes);
+  if (text) {
+    inputs.config_file = yaml::SourceFile{path, std::move(*text)};
+    LoadedConfig loaded = load_config(*inputs.config_file);
+    if (!has_errors(loaded.diagnostics)) config_ = std::move(loaded.config);
+    inputs.diagnostics = std::move(loaded.diagnostics);
+  } else if (text.error().error == ENOENT && !options_.config_file) {
+    config_ = {};
+  } else {
+    inputs.diagnostics.push_back(world_diagnostic(text.error(), path, "unreadable-file", Severity::error));
+  }
+  journal_.set_level(config_.log_level);
+  inputs.config = config_;
+  inputs.config.node = options_.node.value_or(config_.node);
+}
+
+Inputs Daemon::read_inputs() {
+  Inputs inputs;
+  read_config(inputs);
+  if (directory_watch_ && config_.watch) {
+    directory_watch_failure_ = directory_watch_->refresh(policy_dir());
+    std::ignore = directory_watch_->drain();  // what is read next has all that came before
+  }
+  directory_changes_.reset();
+  DirectoryContents contents = read_directory(policy_dir());
+  inputs.files = std::move(contents.files);
+  inputs.diagnostics.insert(inputs.diagnostics.end(), contents.diagnostics.begin(), contents.diagnostics.end());
+
+  interface_changes_.reset();
+  if (Result<Machine> machine = read_machine()) {
+    machine_ = std::move(*machine);
+    interface_names_.update(machine_);
+  } else {
+    inputs.diagnostics.push_back(world_diagnostic(machine.error(), policy_dir(), "host", Severity::warning));
+  }
+  inputs.machine = machine_;
+  return inputs;
+}
+
+Loaded Daemon::load(Reason reason) {
+  const Clock::time_point began = Clock::now();
+  Loaded loaded = enforcer_.load(read_inputs(), utc_now());
+  for (Diagnostic& diagnostic : loaded.diagnostics) {
+    if (diagnostic.at.file.empty()) diagnostic.at.file = policy_dir();
+  }
+  if (loaded.ok()) {
+    note_success(loaded, reason, std::chrono::duration_cast<milliseconds>(Clock::now() - began));
+  } else {
+    note_failure(loaded, reason);
+  }
+  tell_service_manager();
+  return loaded;
+}
+
+void Daemon::note_success(const Loaded& loaded, Reason reason, milliseconds took) {
+  load_diagnostics_ = loaded.diagnostics;
+  const bool was_different = differs_since_.has_value();
+  differs_since_.reset();
+  notes_.clear();
+  take_over_generation();
+  if (loaded.result == Loaded::Result::in_force) {
+    const std::size_t rules = count_rules(enforcer_.in_force()->generation->ruleset);
+    journal_.write(LogLevel::info, message_id::generation,
+                   fmt::format("generation {} is in force ({}): {}; {} rules, {} ms", number(), to_string(reason),
+                               summary(loaded.changed), rules, took.count()),
+                   {{"DRYWALL_GENERATION", fmt::format("{}", number())},
+                    {"DRYWALL_REASON", std::string(to_string(reason))},
+                    {"DRYWALL_RULES", fmt::format("{}", rules)},
+                    {"DRYWALL_MS", fmt::format("{}", took.count())}});
+    if (bus_) bus_->tell_generation(number());
+  } else if (reason == Reason::start) {
+    journal_.write(LogLevel::info, message_id::generation,
+                   fmt::format("generation {} is in the kernel already: nothing changed", number()),
+                   {{"DRYWALL_GENERATION", fmt::format("{}", number())}});
+  } else if (was_different) {
+    journal_.write(LogLevel::info, message_id::generation,
+                   fmt::format("the policy directory is again what is in force: generation {}", number()),
+                   {{"DRYWALL_GENERATION", fmt::format("{}", number())}});
+  }
+  if (bus_) bus_->tell_properties();
+}
+
+void Daemon::note_failure(const Loaded& loaded, Reason reason) {
+  const bool is_repeated = reason == Reason::directory || reason == Reason::interfaces;
+  const bool is_news = load_diagnostics_ != loaded.diagnostics || !is_repeated;
+  load_diagnostics_ = loaded.diagnostics;
+  if (!differs_since_) differs_since_ = utc_now();
+  if (!is_news) return;
+  const std::string stays = enforcer_.in_force() == nullptr ? "nothing of it is in force"
+                                                            : fmt::format("generation {} stays in force", number());
+  const std::string_view who = loaded.result == Loaded::Result::refused ? "the kernel refused it" : "it has errors";
+  journal_.write(
+      LogLevel::error, message_id::load_failed,
+      fmt::format("the policy directory was not loaded, {}; {}: {}", who, stays, summary(loaded.diagnostics)),
+      {{"DRYWALL_GENERATION", fmt::format("{}", number())},
+       {"DRYWALL_REASON", std::string(to_string(reason))},
+       {"DRYWALL_DIAGNOSTICS", all_text(loaded.diagnostics)}});
+  if (!bus_) return;
+  bus_->tell_reload_failed(diagnostics_document(loaded.diagnostics));
+  bus_->tell_properties();
+}
+
+void Daemon::fall_back_to_last_good() {
+  const std::optional<Loaded> loaded = enforcer_.load_last_good(machine_, options_.node, utc_now());
+  if (!loaded) return;
+  if (!loaded->ok()) {
+    load_diagnostics_.insert(load_diagnostics_.end(), loaded->diagnostics.begin(), loaded->diagnostics.end());
+    journal_.write(
+        LogLevel::error, message_id::last_good,
+        fmt::format("the last good generation cannot be put in force either: {}", summary(loaded->diagnostics)));
+    return;
+  }
+  take_over_generation();
+  notes_ = {fmt::format("the policy directory cannot be loaded: the last good generation {} is in force", number())};
+  journal_.write(LogLevel::warning, message_id::last_good, notes_.front(),
+                 {{"DRYWALL_GENERATION", fmt::format("{}", number())}});
+}
+
+/// The flow table and the bus learn what is in force now.
+void Daemon::take_over_generation() {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr || booked_ == in_force->generation.get()) return;
+  const Generation& generation = *in_force->generation;
+  booked_ = &generation;
+  policies_cache_.reset();
+  table_.add_book(std::make_shared<const TraceBook>(in_force->number, generation.enforced, generation.pending,
+                                                    generation.inventory, generation.host.interfaces));
+  if (in_force->inputs->config.nflog_group != nflog_group_) open_nflog();
+  if (!bus_) return;
+  std::vector<PolicyObject> objects;
+  for (const Policy& policy : generation.inventory.policies) objects.push_back(policy_object(policy));
+  bus_->show_policies(std::move(objects));
+}
+
+void Daemon::tell_service_manager() {
+  sd_notify(0, fmt::format("STATUS={}, generation {}", to_string(state()), number()).c_str());
+}
+
+void Daemon::start() {
+  const auto when_due = [](EventLoop::Source& timer, Debounce& changes, milliseconds quiet) {
+    changes.change(Clock::now());
+    timer.restart(std::chrono::duration_cast<std::chrono::microseconds>(*changes.due(quiet) - Clock::now()));
+  };
+  directory_timer_ = loop_.timer([this] { load(Reason::directory); });
+  interface_timer_ = loop_.timer([this] {
+    const Result<Machine> machine = read_machine();
+    if (!machine || *machine != machine_) load(Reason::interfaces);
+    interface_changes_.reset();
+  });
+  if (directory_watch_) {
+    sources_.push_back(loop_.on_readable(directory_watch_->descriptor(), [this, when_due] {
+      if (directory_watch_->drain() && config_.watch) when_due(directory_timer_, directory_changes_, config_.quiet);
+    }));
+  }
+  if (link_watch_) {
+    sources_.push_back(loop_.on_readable(link_watch_->descriptor(), [this, when_due] {
+      if (link_watch_->drain()) when_due(interface_timer_, interface_changes_, interfaces_quiet);
+    }));
+  }
+  const auto end = [this] {
+    sd_notify(0, "STOPPING=1\nSTATUS=ending; the rules stay in force");
+    loop_.stop();
+  };
+  sources_.push_back(loop_.on_signal(SIGTERM, end));
+  sources_.push_back(loop_.on_signal(SIGINT, end));
+  sources_.push_back(loop_.on_signal(SIGHUP, [this] { load(Reason::signal); }));
+  sources_.push_back(loop_.every(tick_interval, [this] { tick(); }));
+}
+
+void Daemon::run() {
+  Inputs for_group;
+  read_config(for_group);
+  open_nflog();  // before anything logs
+  start();
+  const Loaded loaded = load(Reason::start);
+  if (!loaded.ok()) fall_back_to_last_good();
+  bus_ = std::make_unique<Bus>(loop_, bus_calls());
+  booked_ = nullptr;  // the bus has not seen it yet
+  take_over_generation();
+  sd_notify(0, fmt::format("READY=1\nSTATUS={}, generation {}", to_string(state()), number()).c_str());
+  loop_.run();
+  journal_.write(LogLevel::info, message_id::life, "ended; the rules stay in force");
+}
+
+// Evidence
+
+void Daemon::open_nflog() {
+  const InForce* const in_force = enforcer_.in_force();
+  nflog_source_ = {};
+  nflog_.reset();
+  nflog_group_ = in_force == nullptr ? config_.nflog_group : in_force->inputs->config.nflog_group;
+  nflog_retry_ = Clock::now() + retry_interval;
+  Result<NflogReader> opened = NflogReader::open(nflog_group_);
+  if (!opened) {
+    if (nflog_failure_ != opened.error()) {
+      journal_.write(LogLevel::error, message_id::nflog, to_string(opened.error()));
+    }
+    nflog_failure_ = opened.error();
+    return;
+  }
+  if (nflog_failure_) {
+    journal_.write(LogLevel::info, message_id::nflog, fmt::format("NFLOG group {} is bound now", nflog_group_));
+  }
+  nflog_failure_.reset();
+  nflog_ = std::move(*opened);
+  nflog_source_ = loop_.on_readable(nflog_->descriptor(), [this] { drain_nflog(); });
+}
+
+void Daemon::drain_nflog() {
+  const Timestamp now = utc_now();
+  const std::function<std::string_view(std::uint32_t)> interface_name = [this](std::uint32_t index) {
+    return interface_names_.name(index);
+  };
+  const Result<void> drained = nflog_->drain(now, [&](const NflogReader::Event& event) {
+    std::visit(overloaded{
+                   [&](const LoggedPacket& packet) { table_.add(packet, interface_name); },
+                   [&](const NflogReader::Lost& lost) { table_.count_lost(lost.messages, now); },
+                   [&](const NflogReader::Overrun&) { table_.count_overrun(now); },
+                   [&](const NflogReader::Undecodable&) { table_.count_undecodable(); },
+               },
+               event);
+  });
+  if (drained) return;
+  nflog_failure_ = drained.error();
+  journal_.write(LogLevel::error, message_id::nflog, to_string(drained.error()));
+  nflog_source_ = {};
+  nflog_.reset();
+}
+
+void Daemon::tick() {
+  table_.tick(utc_now());
+  publish_flows();
+  streams_.drop_stalled();
+  if (!nflog_ && Clock::now() >= nflog_retry_) open_nflog();
+  const std::optional<Failure> failure = enforcer_.save_failure();
+  if (failure && failure != save_failure_) {
+    journal_.write(
+        LogLevel::warning, message_id::store,
+        fmt::format("the generation in force could not be saved for the next start: {}", to_string(*failure)));
+  }
+  save_failure_ = failure;
+}
+
+void Daemon::publish_flows() {
+  if (streams_.has_followers()) streams_.publish(table_.drain_changes());
+}
+
+// What others see
+
+std::string Daemon::policy_dir() const {
+  if (options_.policy_dir) return *options_.policy_dir;
+  return config_.policy_dir.empty() ? default_policy_dir : config_.policy_dir;
+}
+
+std::string Daemon::node() const {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force != nullptr) return in_force->generation->host.node;
+  const std::string& configured = options_.node ? *options_.node : config_.node;
+  return configured.empty() ? machine_.host_name : configured;
+}
+
+std::uint64_t Daemon::number() const {
+  return enforcer_.in_force() == nullptr ? 0 : enforcer_.in_force()->number;
+}
+
+Diagnostics Daemon::diagnostics() const {
+  Diagnostics all = load_diagnostics_;
+  const std::string config_file = options_.config_file.value_or(default_config_file);
+  if (nflog_failure_) all.push_back(world_diagnostic(*nflog_failure_, config_file, "nflog", Severity::error));
+  if (save_failure_)
+    all.push_back(world_diagnostic(*save_failure_, options_.state_dir, "last-good", Severity::warning));
+  if (directory_watch_failure_) {
+    all.push_back(world_diagnostic(*directory_watch_failure_, policy_dir(), "watch", Severity::warning));
+  }
+  return all;
+}
+
+State Daemon::state() const {
+  if (has_errors(diagnostics())) return State::degraded;
+  const InForce* const in_force = enforcer_.in_force();
+  return in_force == nullptr || in_force->generation->ruleset.tables.empty() ? State::inert : State::enforcing;
+}
+
+Json Daemon::status() {
+  const InForce* const in_force = enforcer_.in_force();
+  Status status;
+  status.state = state();
+  status.node = node();
+  status.generation = number();
+  if (in_force != nullptr) status.applied_at = in_force->applied_at;
+  status.policy_dir = policy_dir();
+  status.diagnostics = diagnostics();
+  status.differs_since = differs_since_;
+  status.in_force = in_force == nullptr ? nullptr : in_force->generation.get();
+  status.interfaces = machine_.interfaces;
+  status.in_sync = enforcer_.in_sync();
+  status.evidence = table_.counters();
+  status.receive_buffer = receive_buffer();
+  status.nflog_group = nflog_group_;
+  status.notes = notes_;
+  return status_document(status);
+}
+
+Json Daemon::policies() {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return Json::array();
+  const Clock::time_point began = Clock::now();
+  if (policies_cache_ && policies_cache_->generation == in_force->number && began < policies_cache_->until) {
+    return policies_cache_->document;
+  }
+  const Result<RuleCounts> counts = enforcer_.read_counts();
+  Json document = policies_document(*in_force->generation, counts.value_or(RuleCounts{}), table_.records({}));
+  const Clock::time_point ended = Clock::now();
+  const Clock::duration kept = std::max<Clock::duration>(shortest_cache, 4 * (ended - began));
+  policies_cache_ = PoliciesCache{document, in_force->number, ended + kept};
+  return document;
+}
+
+BusResult<std::string> Daemon::render(const std::string& world) {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return std::string();
+  const Generation& generation = *in_force->generation;
+  if (world.empty()) return nft_text(generation.ruleset);
+  if (world != "enforced" && world != "pending") {
+    return tl::unexpected(
+        BusError{BusError::Kind::invalid_arguments,
+                 fmt::format("\"{}\" is no world: write enforced, pending, or nothing for both", world)});
+  }
+  // One world alone is that world enforced, with nothing beside it to observe.
+  const Plan& plan = world == "enforced" ? *generation.enforced : *generation.pending;
+  const Config& config = in_force->inputs->config;
+  const auto ruleset = lower(plan, plan, {.nflog_group = config.nflog_group, .log_enforced = config.log_enforced});
+  if (!ruleset) return tl::unexpected(BusError{BusError::Kind::failed, summary(ruleset.error())});
+  return nft_text(*ruleset);
+}
+
+BusResult<Json> Daemon::reload() {
+  const Loaded loaded = load(Reason::request);
+  if (loaded.result == Loaded::Result::refused) {
+    return tl::unexpected(BusError{BusError::Kind::kernel_refused, summary(loaded.diagnostics)});
+  }
+  return Json{{"generation", number()},
+              {"changed", loaded.result == Loaded::Result::in_force ? changes_document(loaded.changed) : Json::array()},
+              {"diagnostics", diagnostics_document(loaded.diagnostics)}};
+}
+
+BusResult<BusCalls::Page> Daemon::list(const BusCalls::Fields& fields, std::uint32_t offset, std::uint32_t limit) {
+  const auto filter = parse_flow_filter(fields, utc_now());
+  if (!filter) return tl::unexpected(BusError{BusError::Kind::invalid_arguments, filter.error()});
+  const std::vector<FlowRecord> records = table_.records(*filter);
+  const std::size_t wanted = limit == 0 ? default_page : std::min(limit, longest_page);
+  Json page = Json::array();
+  for (std::size_t i = offset; i < records.size() && page.size() < wanted; ++i) {
+    page.push_back(Json::parse(to_json(records[i])));
+  }
+  return BusCalls::Page{std::move(page), evidence_document(table_.counters(), receive_buffer())};
+}
+
+BusResult<Descriptor> Daemon::stream(const BusCalls::Fields& fields, bool follow) {
+  auto filter = parse_flow_filter(fields, utc_now());
+  if (!filter) return tl::unexpected(BusError{BusError::Kind::invalid_arguments, filter.error()});
+  if (!streams_.has_room(0)) return tl::unexpected(BusError{BusError::Kind::limit, "too many streams"});
+  const std::vector<FlowRecord> changes = table_.drain_changes();  // the backlog has these already
+  streams_.publish(changes);
+  std::vector<FlowRecord> backlog = table_.records(*filter);
+  auto opened = streams_.open(std::move(backlog), std::move(*filter), follow ? Follow::yes : Follow::no);
+  if (!opened) return tl::unexpected(BusError{BusError::Kind::limit, opened.error()});
+  return std::move(*opened);
+}
+
+BusCalls Daemon::bus_calls() {
+  return {.generation = [this] { return number(); },
+          .state = [this] { return std::string(to_string(state())); },
+          .policy_directory = [this] { return policy_dir(); },
+          .diagnostics = [this] { return diagnostics_document(diagnostics()); },
+          .evidence = [this] { return evidence_document(table_.counters(), receive_buffer()); },
+          .status = [this] { return status(); },
+          .policies = [this] { return policies(); },
+          .render = [this](const std::string& world) { return render(world); },
+          .reload = [this] { return reload(); },
+          .list = [this](const BusCalls::Fields& filter, std::uint32_t offset,
+                         std::uint32_t limit) { return list(filter, offset, limit); },
+          .stream = [this](const BusCalls::Fields& filter, bool follow) { return stream(filter, follow); },
+          .report = [this](const std::string& event) { journal_.write(LogLevel::warning, message_id::bus, event); }};
+}
+
+}  // namespace
+
+Result<void> run_daemon(const Options& options) {
+  for (const std::string& directory : {options.state_dir, options.runtime_dir}) {
+    if (Result<void> made = make_directories(directory); !made) return made;
+  }
+  const Result<Descriptor> lock = take_lock(options.runtime_dir);
+  if (!lock) return tl::unexpected(lock.error());
+  Result<EventLoop> loop = EventLoop::open();
+  if (!loop) return tl::unexpected(loop.error());
+  Result<Machine> machine = read_machine();
+  if (!machine) return tl::unexpected(machine.error());
+  // Without one of these the daemon still works; what then takes a reload is said once.
+  const auto optional = [](auto result) {
+    if (!result) Journal().write(LogLevel::warning, message_id::life, to_string(result.error()));
+    using Value = typename decltype(result)::value_type;
+    return result ? std::optional<Value>(std::move(*result)) : std::nullopt;
+  };
+  Daemon daemon(options, std::move(*loop), std::move(*machine), optional(DirectoryWatch::open()),
+                optional(LinkWatch::open()));
+  daemon.run();
+  return {};
+}
+
+}  // namespace drywall

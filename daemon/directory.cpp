@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "daemon/descriptor.h"
+
+namespace drywall {
+namespace {
+
+constexpr int most_links = 40;            // as the kernel's own limit (path_resolution(7))
+constexpr std::size_t most_places = 256;  // directories watched
+constexpr std::size_t most_components = 4096;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+/// Opens a directory, borrowing nothing; nullptr and errno.
+Directory open_directory(const std::string& path) {
+  Descriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return nullptr;
+  Directory directory(fdopendir(fd.get()));
+  if (directory) std::ignore = fd.release();
+  return directory;
+}
+
+Result<std::string> read_all(int fd, const std::string& name, std::size_t limit) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0) return tl::unexpected(Failure{"read", name, errno, {}});
+  if (S_ISDIR(status.st_mode)) return tl::unexpected(Failure{"read", name, EISDIR, {}});
+  if (!S_ISREG(status.st_mode)) return tl::unexpected(Failure{"read", name, 0, "it is not a regular file"});
+  std::string text;
+  text.resize(std::min(limit, static_cast<std::size_t>(status.st_size)) + 1);  // one more shows that it grew
+  std::size_t used = 0;
+  for (;;) {
+    const ssize_t got = read(fd, text.data() + used, text.size() - used);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return tl::unexpected(Failure{"read", name, errno, {}});
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+    if (used > limit) {
+      return tl::unexpected(Failure{"read", name, EFBIG, fmt::format("more than {} bytes", limit)});
+    }
+    if (used == text.size()) text.resize(std::min(limit + 1, 2 * used + 4096));
+  }
+  text.resize(used);
+  return text;
+}
+
+Diagnostic unreadable(const Failure& failure, std::string_view code, std::string help) {
+  return {{failure.object, 0, 0}, 1, Severity::error, std::string(code), to_string(failure), std::move(help), {}};
+}
+
+/// The names of the policy files, sorted.
+std::vector<std::string> policy_file_names(DIR* directory, const std::string& path, const DirectoryLimits& limits,
+                                           Diagnostics& diagnostics) {
+  std::vector<std::string> names;
+  std::size_t entries = 0;
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = readdir(directory);
+    if (entry == nullptr) {
+      if (errno != 0) diagnostics.push_back(unreadable({"list", path, errno, {}}, "unreadable-directory", {}));
+      break;
+    }
+    if (is_policy_file_name(entry->d_name)) names.emplace_back(entry->d_name);
+    if (++entries > limits.entries || names.size() > limits.files) {
+      diagnostics.push_back(unreadable({"read", path, 0, fmt::format("more than {} files", limits.files)},
+                                       "too-many-files", "put several documents into one file"));
+      break;
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+/// What a policy file is called to the user.
+std::string path_in(const std::string& directory, const std::string& name) {
+  return directory.ends_with('/') ? directory + name : directory + '/' + name;
+}
+
+/// The file's text; nothing if it went away since it was listed.
+std::optional<Result<std::string>> read_entry(int directory, const std::string& name, const std::string& path,
+                                              std::size_t limit) {
+  const Descriptor fd(openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (fd) return read_all(fd.get(), path, limit);
+  const int error = errno;
+  struct stat status {};
+  if (error == ENOENT && fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
+  return tl::unexpected(Failure{"open", path, error, {}});
+}
+
+std::optional<std::string> link_target(const std::string& path) {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = readlink(path.c_str(), target.data(), target.size());
+  if (size <= 0 || size == static_cast<ssize_t>(target.size())) return std::nullopt;
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
+
+/// Splits at slashes; leaves out empty parts and ".".
+std::deque<std::string> components(std::string_view path) {
+  std::deque<std::string> parts;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const std::string_view part = path.substr(0, slash);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+    path = slash == path.npos ? std::string_view{} : path.substr(slash + 1);
+  }
+  return parts;
+}
+
+void add_place(WatchedPlaces& places, const std::string& directory, const std::string& name) {
+  const auto found = places.find(directory);
+  if (found != places.end()) {
+    found->second.insert(name);
+  } else if (places.size() < most_places) {
+    places[directory] = {name};
+  }
+}
+
+/// Walks along a path as the kernel does, and notes each name that it meets.
+///   start    a directory free of links, where a relative path begins
+///   returns  what the path leads to, free of links; nothing if it leads nowhere
+std::optional<std::string> walk(const std::string& start, std::string_view path, WatchedPlaces& places) {
+  std::deque<std::string> left = components(path);
+  std::string here = path.starts_with('/') ? "/" : start;
+  int links = 0;
+  while (!left.empty()) {
+    const std::string name = left.front();
+    left.pop_front();
+    if (name == "..") {
+      here.erase(std::max<std::size_t>(here.rfind('/'), 1));
+      continue;
+    }
+    add_place(places, here, name);
+    const std::string next = path_in(here, name);
+    struct stat status {};
+    if (lstat(next.c_str(), &status) != 0) return std::nullopt;
+    if (!S_ISLNK(status.st_mode)) {
+      here = next;
+      continue;
+    }
+    const std::optional<std::string> target = link_target(next);
+    if (!target || ++links > most_links) return std::nullopt;
+    std::deque<std::string> more = components(*target);
+    if (more.size() + left.size() > most_components) return std::nullopt;
+    left.insert(left.begin(), more.begin(), more.end());
+    if (target->starts_with('/')) here = "/";
+  }
+  return here;
+}
+
+}  // namespace
+
+bool is_policy_file_name(std::string_view name) {
+  return !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".json"));
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return tl::unexpected(Failure{"open", path, errno, {}});
+  return read_all(fd.get(), path, limit);
+}
+
+DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits) {
+  DirectoryContents contents;
+  const Directory directory = open_directory(path);
+  if (!directory) {
+    const int error = errno;
+    contents.diagnostics.push_back(unreadable({"open", path, error, {}}, "unreadable-directory",
+                                              error == ENOENT ? fmt::format("create it: mkdir -p {}", path) : ""));
+    return contents;
+  }
+  std::size_t total = 0;
+  for (const std::string& name : policy_file_names(directory.get(), path, limits, contents.diagnostics)) {
+    const std::string called = path_in(path, name);
+    auto text = read_entry(dirfd(directory.get()), name, called, limits.file_bytes);
+    if (!text) continue;
+    if (!*text) {
+      contents.diagnostics.push_back(unreadable(text->error(), "unreadable-file", {}));
+      continue;
+    }
+    total += (*text)->size();
+    if (total > limits.total_bytes) {
+      contents.diagnostics.push_back(unreadable(
+          {"read", called, EFBIG, fmt::format("all files together are more than {} bytes", limits.total_bytes)},
+          "directory-too-large", {}));
+      break;
+    }
+    contents.files.push_back({called, std::move(**text)});
+  }
+  sort_diagnostics(contents.diagnostics);
+  return contents;
+}
+
+WatchedPlaces watched_places(const std::string& path) {
+  WatchedPlaces places;
+  const std::optional<std::string> real = walk("/", path, places);
+  if (!real) return places;
+  const Directory directory = open_directory(*real);
+  if (!directory) return places;
+  std::size_t entries = 0;
+  while (const dirent* const entry = readdir(directory.get())) {
+    if (++entries > DirectoryLimits{}.entries) break;
+    const bool may_be_link = entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+    if (may_be_link && is_policy_file_name(entry->d_name)) walk(*real, entry->d_name, places);
+  }
+  places[*real] = {};
+  return places;
+}
+
+}  // namespace drywall

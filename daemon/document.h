@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/generation.h"
+#include "daemon/netlink.h"
+#include "flow/flow_table.h"
+
+// The documents that the daemon shows, with the keys of docs/design: pure functions from values to JSON.
+
+namespace drywall {
+
+using Json = nlohmann::json;
+
+enum class State : std::uint8_t { inert, enforcing, degraded };
+[[nodiscard]] std::string_view to_string(State state);
+
+/// Everything that `status` tells.
+struct Status {
+  State state = State::inert;
+  std::string node;
+  std::uint64_t generation = 0;  // 0: none was ever in force
+  std::optional<Timestamp> applied_at;
+  std::string policy_dir;
+  Diagnostics diagnostics;
+  std::optional<Timestamp> differs_since;  // since when the directory is not what the kernel holds
+  const Generation* in_force = nullptr;    // borrowed; null: nothing
+  std::vector<Interface> interfaces;       // the host's, now
+  std::optional<bool> in_sync;             // nothing: the kernel could not be asked
+  EvidenceCounters evidence;
+  std::uint64_t receive_buffer = 0;  // bytes; 0: the NFLOG group is not bound
+  std::uint16_t nflog_group = 0;
+  std::vector<std::string> notes;
+};
+
+[[nodiscard]] Json status_document(const Status& status);
+[[nodiscard]] Json diagnostics_document(const Diagnostics& diagnostics);
+[[nodiscard]] Json evidence_document(const EvidenceCounters& evidence, std::uint64_t receive_buffer);
+
+/// Policies in order of evaluation.
+///   counts   of the kernel's leaves
+///   records  all that are kept: pending verdicts and last hits are taken from them
+[[nodiscard]] Json policies_document(const Generation& generation, const RuleCounts& counts,
+                                     const std::vector<FlowRecord>& records);
+
+/// The inventory's policies in the order in which they are asked: by tier, then Calico's order within it.
+[[nodiscard]] std::vector<const Policy*> in_order_of_evaluation(const Inventory& inventory);
+
+}  // namespace drywall

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/enforcer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "daemon/sha256.h"
+
+namespace drywall {
+namespace {
+
+const std::optional<std::string>& comment_of(const TableComments& comments, Family family) {
+  return family == Family::v4 ? comments.v4 : comments.v6;
+}
+
+bool has_table(const Ruleset& ruleset, Family family) {
+  return std::ranges::any_of(ruleset.tables, [&](const Table& table) { return table.family == family; });
+}
+
+/// The comments of our tables once `ruleset` is in force.
+TableComments comments_for(const Ruleset& ruleset, const std::string& comment) {
+  const auto of = [&](Family family) { return has_table(ruleset, family) ? std::optional(comment) : std::nullopt; };
+  return {of(Family::v4), of(Family::v6)};
+}
+
+Diagnostic kernel_diagnostic(const Refusal& refusal) {
+  return {refusal.origin.at,
+          1,
+          Severity::error,
+          "kernel-refused",
+          fmt::format("the kernel refused this: {}", to_string(refusal.failure)),
+          {},
+          {}};
+}
+
+/// What the snapshot was made of.
+Inputs inputs_of(Snapshot snapshot, const Machine& machine, const std::optional<std::string>& node) {
+  Inputs inputs;
+  inputs.files = std::move(snapshot.files);
+  inputs.machine = machine;
+  if (snapshot.config) {
+    LoadedConfig loaded = load_config(*snapshot.config);
+    inputs.config = std::move(loaded.config);
+    inputs.diagnostics = std::move(loaded.diagnostics);
+    inputs.config_file = std::move(snapshot.config);
+  }
+  inputs.config.node = node.value_or(inputs.config.node);
+  return inputs;
+}
+
+}  // namespace
+
+std::vector<FileChange> file_changes(const std::vector<yaml::SourceFile>& before,
+                                     const std::vector<yaml::SourceFile>& after) {
+  std::map<std::string_view, FileChange> changes;
+  std::map<std::string_view, std::string_view> old;
+  for (const yaml::SourceFile& file : before) old[file.name] = file.text;
+  for (const yaml::SourceFile& file : after) {
+    const auto was = old.find(file.name);
+    const bool is_new = was == old.end();
+    if (is_new || was->second != file.text) {
+      changes[file.name] = {file.name, is_new ? std::nullopt : std::optional(sha256(was->second)), sha256(file.text)};
+    }
+    if (!is_new) old.erase(was);
+  }
+  for (const auto& [name, text] : old) changes[name] = {std::string(name), sha256(text), std::nullopt};
+  std::vector<FileChange> out;
+  for (auto& [name, change] : changes) out.push_back(std::move(change));
+  return out;
+}
+
+bool holds(const TableComments& comments, const Ruleset& ruleset, const std::string& rendering) {
+  return std::ranges::all_of(both_families, [&](Family family) {
+    const std::optional<std::string>& comment = comment_of(comments, family);
+    if (!has_table(ruleset, family)) return !comment;
+    const auto parsed = comment ? parse_generation_comment(*comment) : std::nullopt;
+    return parsed && parsed->rendering == rendering;
+  });
+}
+
+Enforcer::Enforcer(std::string state_dir) : state_dir_(std::move(state_dir)), writer_(state_dir_) {
+  Result<std::optional<Snapshot>> saved = load_snapshot(state_dir_);
+  if (saved) {
+    saved_ = std::move(*saved);
+  } else {
+    saved_failure_ = saved.error();
+  }
+  if (saved_) highest_number_ = saved_->generation;
+}
+
+Result<NftSocket*> Enforcer::socket() {
+  if (!socket_) {
+    Result<NftSocket> opened = NftSocket::open();
+    if (!opened) return tl::unexpected(opened.error());
+    socket_ = std::move(*opened);
+  }
+  return &*socket_;
+}
+
+std::optional<bool> Enforcer::in_sync() {
+  const Result<NftSocket*> nft = socket();
+  if (!nft) return std::nullopt;
+  const Result<TableComments> comments = (*nft)->read_comments();
+  if (!comments) return std::nullopt;
+  if (!in_force_) return *comments == TableComments{};
+  return holds(*comments, in_force_->generation->ruleset, in_force_->generation->rendering);
+}
+
+Result<RuleCounts> Enforcer::read_counts() {
+  const Result<NftSocket*> nft = socket();
+  if (!nft) return tl::unexpected(nft.error());
+  return (*nft)->read_counts();
+}
+
+std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number) {
+  const Result<NftSocket*> nft = socket();
+  if (!nft) return kernel_diagnostic({nft.error(), {}});
+  const std::string comment = to_string(GenerationComment{number, generation.rendering});
+  const Transaction transaction = encode_replacement(
+      generation.ruleset,
+      {.first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = comment});
+  const auto applied = (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
+  if (!applied) return kernel_diagnostic(applied.error());
+  return std::nullopt;
+}
+
+std::optional<Enforcer::Last> Enforcer::last() const {
+  if (in_force_) {
+    return Last{in_force_->number, in_force_->applied_at, in_force_->generation->rendering, &in_force_->inputs->files,
+                &in_force_->inputs->config_file};
+  }
+  if (saved_) return Last{saved_->generation, saved_->applied_at, saved_->rendering, &saved_->files, &saved_->config};
+  return std::nullopt;
+}
+
+/// The same policy keeps its number, also over restarts, and rules that are in the kernel already stay there untouched.
+Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
+  const Inputs& inputs = *candidate.inputs;
+  const Generation& generation = *candidate.generation;
+  const Result<NftSocket*> nft = socket();
+  const Result<TableComments> comments = nft ? (*nft)->read_comments() : tl::unexpected(nft.error());
+  if (!comments) {
+    loaded.result = Loaded::Result::refused;
+    loaded.diagnostics.push_back(kernel_diagnostic({comments.error(), {}}));
+    return loaded;
+  }
+  for (const Family family : both_families) {
+    const auto& comment = comment_of(*comments, family);
+    const auto parsed = comment ? parse_generation_comment(*comment) : std::nullopt;
+    if (parsed) highest_number_ = std::max(highest_number_, parsed->number);
+  }
+  const std::optional<Last> before = last();
+  const bool is_same = before && *before->files == inputs.files && *before->config_file == inputs.config_file &&
+                       before->rendering == generation.rendering;
+  const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering);
+  const std::uint64_t number = is_same ? before->number : highest_number_ + 1;
+  if (!in_kernel) {
+    if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number)) {
+      loaded.result = Loaded::Result::refused;
+      loaded.diagnostics.push_back(std::move(*refusal));
+      return loaded;
+    }
+  }
+  const bool is_unchanged = in_kernel && is_same;
+  loaded.result = is_unchanged ? Loaded::Result::unchanged : Loaded::Result::in_force;
+  const Timestamp applied_at = is_unchanged ? before->applied_at : now;
+  if (!is_same) writer_.save({number, applied_at, generation.rendering, inputs.files, inputs.config_file});
+  highest_number_ = std::max(highest_number_, number);
+  in_force_ = InForce{number, applied_at, std::move(candidate.inputs), std::move(candidate.generation),
+                      std::move(candidate.warnings)};
+  saved_.reset();
+  return loaded;
+}
+
+Loaded Enforcer::load(Inputs inputs, Timestamp now) {
+  Loaded loaded;
+  const std::optional<Last> before = last();
+  loaded.changed = file_changes(before ? *before->files : std::vector<yaml::SourceFile>{}, inputs.files);
+  loaded.diagnostics = inputs.diagnostics;
+  if (has_errors(loaded.diagnostics)) {
+    loaded.result = Loaded::Result::invalid;
+    return loaded;
+  }
+  if (in_force_ && *in_force_->inputs == inputs) {
+    loaded.diagnostics = in_force_->warnings;
+    return enforce({in_force_->inputs, in_force_->generation, in_force_->warnings}, std::move(loaded), now);
+  }
+  Built built = build(inputs.files, inputs.config, inputs.machine);
+  loaded.diagnostics.insert(loaded.diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());
+  sort_diagnostics(loaded.diagnostics);
+  if (!built.generation) {
+    loaded.result = Loaded::Result::invalid;
+    return loaded;
+  }
+  Candidate candidate{std::make_shared<const Inputs>(std::move(inputs)), std::move(built.generation),
+                      loaded.diagnostics};
+  return enforce(std::move(candidate), std::move(loaded), now);
+}
+
+std::optional<Loaded> Enforcer::load_last_good(const Machine& machine, const std::optional<std::string>& node,
+                                               Timestamp now) {
+  if (saved_failure_) {
+    return Loaded{
+        Loaded::Result::invalid,
+        {{{saved_failure_->object, 0, 0}, 1, Severity::error, "last-good", to_string(*saved_failure_), {}, {}}},
+        {}};
+  }
+  if (!saved_) return std::nullopt;
+  return load(inputs_of(*saved_, machine, node), now);
+}
+
+}  // namespace drywall

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/config.h"
+#include "daemon/generation.h"
+#include "daemon/host.h"
+#include "daemon/netlink.h"
+#include "daemon/store.h"
+#include "flow/logged_packet.h"
+#include "policy/diagnostic.h"
+
+namespace drywall {
+
+/// Everything that a generation is made of, as read at one moment.
+struct Inputs {
+  std::vector<yaml::SourceFile> files;
+  std::optional<yaml::SourceFile> config_file;  // nothing: there is none
+  Config config;
+  Machine machine;
+  Diagnostics diagnostics;  // of reading; with errors among them nothing is loaded
+  /// The same policy for the same host: nothing to do.
+  bool operator==(const Inputs&) const = default;
+};
+
+struct InForce {
+  std::uint64_t number = 0;
+  Timestamp applied_at;
+  std::shared_ptr<const Inputs> inputs;
+  std::shared_ptr<const Generation> generation;
+  Diagnostics warnings;
+};
+
+/// A policy file that differs between two generations; nothing: it did not exist.
+struct FileChange {
+  std::string file;
+  std::optional<std::string> sha256_before;
+  std::optional<std::string> sha256_after;
+  bool operator==(const FileChange&) const = default;
+};
+[[nodiscard]] std::vector<FileChange> file_changes(const std::vector<yaml::SourceFile>& before,
+                                                   const std::vector<yaml::SourceFile>& after);
+
+/// How a load ended.
+struct Loaded {
+  enum class Result : std::uint8_t {
+    unchanged,  // it is in force already
+    in_force,   // now
+    invalid,    // there are errors: the old generation stays
+    refused,    // the kernel took nothing of it: the old generation stays
+  };
+  Result result = Result::unchanged;
+  Diagnostics diagnostics;
+  std::vector<FileChange> changed;
+  [[nodiscard]] bool ok() const { return result == Result::unchanged || result == Result::in_force; }
+};
+
+/// True if our tables are those of `ruleset` with this rendering, as far as their comments tell.
+[[nodiscard]] bool holds(const TableComments& comments, const Ruleset& ruleset, const std::string& rendering);
+
+/// Owns what is in force: in the kernel, in memory and on the disk.
+class Enforcer {
+ public:
+  explicit Enforcer(std::string state_dir);
+
+  /// Puts `inputs` in force, if they are free of errors and differ from what is.
+  [[nodiscard]] Loaded load(Inputs inputs, Timestamp now);
+  /// Puts in force what the disk has of the last time, for this machine; for a start with a broken directory.
+  ///   node     the command line's, over the saved configuration's
+  ///   returns  nothing if nothing was ever saved
+  [[nodiscard]] std::optional<Loaded> load_last_good(const Machine& machine, const std::optional<std::string>& node,
+                                                     Timestamp now);
+
+  [[nodiscard]] const InForce* in_force() const { return in_force_ ? &*in_force_ : nullptr; }
+  /// Asks the kernel. Nothing: it could not be asked.
+  [[nodiscard]] std::optional<bool> in_sync();
+  [[nodiscard]] Result<RuleCounts> read_counts();
+  /// Why the last generation could not be saved; nothing if it was.
+  [[nodiscard]] std::optional<Failure> save_failure() const { return writer_.failure(); }
+
+ private:
+  [[nodiscard]] Result<NftSocket*> socket();
+  [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number);
+  /// What is to be in force, if the kernel takes it.
+  struct Candidate {
+    std::shared_ptr<const Inputs> inputs;
+    std::shared_ptr<const Generation> generation;
+    Diagnostics warnings;
+  };
+  /// What was in force last, in this run or the one before.
+  struct Last {
+    std::uint64_t number = 0;
+    Timestamp applied_at;
+    std::string rendering;
+    const std::vector<yaml::SourceFile>* files = nullptr;
+    const std::optional<yaml::SourceFile>* config_file = nullptr;
+  };
+  [[nodiscard]] std::optional<Last> last() const;
+  [[nodiscard]] Loaded enforce(Candidate candidate, Loaded loaded, Timestamp now);
+
+  std::string state_dir_;
+  std::optional<NftSocket> socket_;
+  std::optional<Snapshot> saved_;  // as found at the start, until something is in force
+  std::optional<Failure> saved_failure_;
+  std::uint64_t highest_number_ = 0;
+  std::optional<InForce> in_force_;
+  SnapshotWriter writer_;
+};
+
+}  // namespace drywall

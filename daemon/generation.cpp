@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/generation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "daemon/sha256.h"
+#include "policy/parse.h"
+#include "render/lower.h"
+#include "render/nft_text.h"
+
+namespace drywall {
+namespace {
+
+constexpr std::string_view comment_start = "generation ";
+constexpr std::size_t sha256_digits = 64;
+
+template <Stance S>
+std::size_t count_rules(const Layer<S>& layer) {
+  std::size_t rules = 0;
+  for (const Chain<S>& chain : layer.chains) rules += chain.rules.size();
+  return rules;
+}
+
+bool is_hexadecimal(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+std::string line_at(std::span<const yaml::SourceFile> files, const SourceLocation& at) {
+  const auto file = std::ranges::find(files, at.file, &yaml::SourceFile::name);
+  return file == files.end() ? std::string{} : std::string(yaml::line_of(file->text, at.line));
+}
+
+}  // namespace
+
+Built build(std::span<const yaml::SourceFile> files, const Config& config, const Machine& machine) {
+  Parsed parsed = parse(files);
+  Built built{nullptr, std::move(parsed.diagnostics)};
+  for (Diagnostic& clash : clashes(config, parsed.inventory.settings)) {
+    if (clash.excerpt.empty()) clash.excerpt = line_at(files, clash.at);
+    built.diagnostics.push_back(std::move(clash));
+  }
+  sort_diagnostics(built.diagnostics);
+  if (has_errors(built.diagnostics)) return built;
+
+  Generation generation;
+  generation.host = host_for(config, machine);
+  generation.enforced = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::enforced));
+  generation.pending = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::pending));
+  generation.inventory = std::move(parsed.inventory);
+  tl::expected<Ruleset, Diagnostics> ruleset =
+      lower(*generation.enforced, *generation.pending,
+            {.nflog_group = config.nflog_group, .log_enforced = config.log_enforced});
+  if (!ruleset) {
+    built.diagnostics.insert(built.diagnostics.end(), ruleset.error().begin(), ruleset.error().end());
+    sort_diagnostics(built.diagnostics);
+    return built;
+  }
+  generation.ruleset = std::move(*ruleset);
+  generation.rendering = sha256(nft_text(generation.ruleset));
+  built.generation = std::make_shared<const Generation>(std::move(generation));
+  return built;
+}
+
+std::size_t count_rules(const Ruleset& ruleset) {
+  std::size_t rules = 0;
+  for (const Table& table : ruleset.tables) rules += count_rules(table.enforce) + count_rules(table.observe);
+  return rules;
+}
+
+std::string to_string(const GenerationComment& comment) {
+  return fmt::format("{}{} {}", comment_start, comment.number, comment.rendering);
+}
+
+std::optional<GenerationComment> parse_generation_comment(std::string_view text) {
+  if (!text.starts_with(comment_start)) return std::nullopt;
+  text.remove_prefix(comment_start.size());
+  GenerationComment comment;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, comment.number);
+  if (error != std::errc{} || stop == end || *stop != ' ') return std::nullopt;
+  comment.rendering = std::string(stop + 1, end);
+  if (comment.rendering.size() != sha256_digits || !is_hexadecimal(comment.rendering)) return std::nullopt;
+  return comment;
+}
+
+}  // namespace drywall

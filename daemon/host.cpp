@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/host.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <limits.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+
+namespace drywall {
+namespace {
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> text{};
+  if (gethostname(text.data(), text.size() - 1) != 0) return "localhost";
+  std::string name(text.data());
+  for (char& c : name) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return name;
+}
+
+/// Nothing for what is no IP address (AF_PACKET: the interface itself).
+std::optional<Address> address_of(const sockaddr* address) {
+  if (address == nullptr) return std::nullopt;
+  if (address->sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, address, sizeof v4);
+    return address_from_bytes(std::as_bytes(std::span(&v4.sin_addr, 1)));
+  }
+  if (address->sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, address, sizeof v6);
+    return address_from_bytes(std::as_bytes(std::span(&v6.sin6_addr, 1)));
+  }
+  return std::nullopt;
+}
+
+/// `eth0:1`, an alias label of old, is interface eth0.
+std::string without_label(const char* name) {
+  const std::string_view text(name);
+  return std::string(text.substr(0, text.find(':')));
+}
+
+}  // namespace
+
+Result<Machine> read_machine() {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return tl::unexpected(Failure{"list", "network interfaces", errno, {}});
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
+  std::map<std::string, std::set<Address>> addresses;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    std::set<Address>& of_interface = addresses[without_label(entry->ifa_name)];
+    if (const std::optional<Address> address = address_of(entry->ifa_addr)) of_interface.insert(*address);
+  }
+  Machine machine{host_name(), {}, {}};
+  for (const auto& [name, set] : addresses) machine.interfaces.push_back({name, {set.begin(), set.end()}});
+
+  const std::unique_ptr<struct if_nameindex, decltype(&if_freenameindex)> indexes(if_nameindex(), &if_freenameindex);
+  if (!indexes) return tl::unexpected(Failure{"list", "network interfaces", errno, {}});
+  for (const struct if_nameindex* entry = indexes.get(); entry->if_index != 0; ++entry) {
+    machine.indexes.emplace_back(entry->if_index, entry->if_name);
+  }
+  std::ranges::sort(machine.indexes);
+  return machine;
+}
+
+Host host_for(const Config& config, const Machine& machine) {
+  Host host;
+  host.node = config.node.empty() ? machine.host_name : config.node;
+  host.interfaces = machine.interfaces;
+  host.failsafe_inbound = config.failsafe_inbound.value_or(default_failsafe_inbound());
+  host.failsafe_outbound = config.failsafe_outbound.value_or(default_failsafe_outbound());
+  host.workload_prefixes = config.workload_prefixes.value_or(std::vector<std::string>{});
+  host.endpoint_to_host = config.endpoint_to_host.value_or(host.endpoint_to_host);
+  host.deny_action = config.deny_action.value_or(host.deny_action);
+  return host;
+}
+
+void InterfaceNames::update(const Machine& machine) {
+  for (const auto& [index, name] : machine.indexes) {
+    if (names_.insert_or_assign(index, name).second) oldest_first_.push_back(index);
+  }
+  while (oldest_first_.size() > most) {
+    names_.erase(oldest_first_.front());
+    oldest_first_.pop_front();
+  }
+}
+
+std::string_view InterfaceNames::name(std::uint32_t index) const {
+  const auto found = names_.find(index);
+  return found == names_.end() ? std::string_view{} : found->second;
+}
+
+Result<LinkWatch> LinkWatch::open() {
+  Descriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return tl::unexpected(Failure{"watch", "network interfaces", errno, "rtnetlink"});
+  }
+  return LinkWatch(std::move(fd));
+}
+
+bool LinkWatch::drain() {
+  bool changed = false;
+  std::array<char, 64 * 1024> buffer;
+  for (int round = 0; round < 256; ++round) {
+    const ssize_t got = recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != ENOBUFS) break;
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace drywall

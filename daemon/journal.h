@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/config.h"
+
+namespace drywall {
+
+/// What happened, for those who look for it by MESSAGE_ID. Never changed, only added to.
+namespace message_id {
+inline constexpr std::string_view generation = "ceb7c949d9304dcf9d3e9c7746e766e1";
+inline constexpr std::string_view load_failed = "b6b35d5f82b64373a3e7c454517a5165";
+inline constexpr std::string_view last_good = "042640c39fef49468a55cd9a43cd0476";
+inline constexpr std::string_view nflog = "050b3ec8bf8e4f1ca6fba978d8d667b5";
+inline constexpr std::string_view bus = "0557f8fc708247fea2aff007f5a820b7";
+inline constexpr std::string_view store = "a24ca1ba2a1745ec936e98acb5b45c4f";
+inline constexpr std::string_view internal = "bc97f1db7b4f4db4ad1550a008bb840c";
+inline constexpr std::string_view life = "57090b596be14b19b2a566ea05749195";
+}  // namespace message_id
+
+/// One line with its fields, to the journal if stderr is connected to it, else to stderr.
+class Journal {
+ public:
+  Journal();
+  void set_level(LogLevel level) { level_ = level; }
+
+  using Fields = std::vector<std::pair<std::string_view, std::string>>;  // names in capitals, as the journal has them
+  void write(LogLevel level, std::string_view id, const std::string& message, const Fields& fields = {}) const;
+
+ private:
+  bool to_journal_;
+  LogLevel level_ = LogLevel::info;
+};
+
+}  // namespace drywall

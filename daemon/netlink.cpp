@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/netlink.h"
+
+#include <endian.h>
+#include <fmt/format.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace drywall {
+namespace {
+
+constexpr std::size_t send_slack = 64U << 10U;
+constexpr int reply_buffer = 8 << 20;  // for the refusals of one batch
+constexpr int most_dumps = 8;          // tries while somebody else keeps changing the ruleset
+constexpr std::size_t most_replies = 1'000'000;
+
+using Attribute = std::span<const std::byte>;
+
+/// Calls `visit(type, payload)` for each attribute; stops at the first that does not fit.
+template <class Visit>
+void for_each_attribute(Attribute bytes, const Visit& visit) {
+  while (bytes.size() >= sizeof(nlattr)) {
+    nlattr header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (header.nla_len < sizeof header || header.nla_len > bytes.size()) return;
+    visit(header.nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof header, header.nla_len - sizeof header));
+    bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), MNL_ALIGN(header.nla_len)));
+  }
+}
+
+/// Text up to its NUL or its end.
+std::string_view text_of(Attribute payload) {
+  const std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
+  return text.substr(0, text.find('\0'));
+}
+
+std::uint64_t number_of(Attribute payload) {
+  std::uint64_t number = 0;
+  if (payload.size() == sizeof number) std::memcpy(&number, payload.data(), sizeof number);
+  return be64toh(number);
+}
+
+/// One netlink message, its header apart.
+struct Message {
+  nlmsghdr header{};
+  Attribute payload;
+
+  /// What follows the nfgenmsg.
+  [[nodiscard]] Attribute attributes() const {
+    return payload.size() < sizeof(nfgenmsg) ? Attribute{} : payload.subspan(MNL_ALIGN(sizeof(nfgenmsg)));
+  }
+};
+
+/// What an NLMSG_ERROR says: error 0 is an acknowledgement.
+struct Answer {
+  int error = 0;  // errno, positive
+  std::uint32_t sequence = 0;
+  std::string words;  // the kernel's extended acknowledgement
+};
+
+Answer answer_of(const Message& message) {
+  nlmsgerr body{};
+  if (message.payload.size() < sizeof body) return {EBADMSG, message.header.nlmsg_seq, {}};
+  std::memcpy(&body, message.payload.data(), sizeof body);
+  Answer answer{-body.error, body.msg.nlmsg_seq, {}};
+  const bool has_words = (message.header.nlmsg_flags & NLM_F_ACK_TLVS) != 0;
+  std::size_t skip = sizeof body;
+  if ((message.header.nlmsg_flags & NLM_F_CAPPED) == 0 && body.msg.nlmsg_len >= sizeof(nlmsghdr)) {
+    skip += MNL_ALIGN(body.msg.nlmsg_len - sizeof(nlmsghdr));
+  }
+  if (has_words && skip <= message.payload.size()) {
+    for_each_attribute(message.payload.subspan(skip), [&](int type, Attribute text) {
+      if (type == NLMSGERR_ATTR_MSG) answer.words = text_of(text);
+    });
+  }
+  return answer;
+}
+
+enum class Received { messages, nothing, overrun };
+
+/// Receives what is there and calls `visit` for each message.
+///   errors  the socket's; ENOBUFS is told as overrun
+template <class Visit>
+Result<Received> receive(int fd, const Visit& visit) {
+  alignas(nlmsghdr) static thread_local std::array<std::byte, 256 * 1024> buffer;
+  const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (got < 0 && errno == ENOBUFS) return Received::overrun;
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
+  if (got < 0) return tl::unexpected(Failure{"receive from", "nf_tables", errno, {}});
+  std::span<const std::byte> left(buffer.data(), static_cast<std::size_t>(got));
+  while (left.size() >= sizeof(nlmsghdr)) {
+    Message message;
+    std::memcpy(&message.header, left.data(), sizeof message.header);
+    const std::size_t length = message.header.nlmsg_len;
+    if (length < sizeof message.header || length > left.size()) break;
+    message.payload = left.subspan(sizeof message.header, length - sizeof message.header);
+    visit(message);
+    left = left.subspan(std::min(left.size(), static_cast<std::size_t>(MNL_ALIGN(length))));
+  }
+  return Received::messages;
+}
+
+/// A small request under construction.
+class Request {
+ public:
+  Request(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence, std::uint8_t family,
+          std::uint16_t resource) {
+    header_ = mnl_nlmsg_put_header(buffer_.data());
+    header_->nlmsg_type = type;
+    header_->nlmsg_flags = flags;
+    header_->nlmsg_seq = sequence;
+    const nfgenmsg body{family, NFNETLINK_V0, htobe16(resource)};
+    std::memcpy(mnl_nlmsg_put_extra_header(header_, sizeof body), &body, sizeof body);
+  }
+  void put(std::uint16_t type, const char* text) { mnl_attr_put_strz(header_, type, text); }
+  [[nodiscard]] std::span<const std::byte> bytes() const { return {buffer_.data(), header_->nlmsg_len}; }
+
+ private:
+  alignas(nlmsghdr) std::array<std::byte, 256> buffer_{};
+  nlmsghdr* header_;
+};
+
+constexpr std::uint16_t nft_type(int message) {
+  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
+}
+std::uint8_t family_number(Family family) {
+  return family == Family::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+}
+
+std::string table_text(Family family) {
+  return fmt::format("{} {}", family == Family::v4 ? "ip" : "ip6", table_name);
+}
+
+/// The first counter among a rule's expressions.
+std::optional<RuleCount> counter_of(Attribute expressions) {
+  std::optional<RuleCount> count;
+  for_each_attribute(expressions, [&](int, Attribute expression) {
+    std::string_view name;
+    Attribute data;
+    for_each_attribute(expression, [&](int type, Attribute value) {
+      if (type == NFTA_EXPR_NAME) name = text_of(value);
+      if (type == NFTA_EXPR_DATA) data = value;
+    });
+    if (name != "counter" || count) return;
+    count.emplace();
+    for_each_attribute(data, [&](int type, Attribute value) {
+      if (type == NFTA_COUNTER_PACKETS) count->packets = number_of(value);
+      if (type == NFTA_COUNTER_BYTES) count->bytes = number_of(value);
+    });
+  });
+  return count;
+}
+
+/// A rule of one of our leaves, with what it counted.
+std::optional<std::pair<RuleTag, RuleCount>> leaf_count(const Message& message) {
+  std::string_view chain;
+  Attribute expressions;
+  bool ours = false;
+  for_each_attribute(message.attributes(), [&](int type, Attribute value) {
+    if (type == NFTA_RULE_TABLE) ours = text_of(value) == table_name;
+    if (type == NFTA_RULE_CHAIN) chain = text_of(value);
+    if (type == NFTA_RULE_EXPRESSIONS) expressions = value;
+  });
+  const std::optional<RuleTag> tag = ours ? parse_rule_tag(chain) : std::nullopt;
+  const std::optional<RuleCount> count = tag ? counter_of(expressions) : std::nullopt;
+  if (!count) return std::nullopt;
+  return std::pair(*tag, *count);
+}
+
+Refusal refusal_of(const Transaction& transaction, const Answer& answer) {
+  const std::uint32_t index = answer.sequence - transaction.first_sequence;
+  const MessageOrigin origin = index < transaction.origins.size() ? transaction.origins[index] : MessageOrigin{};
+  return {{"apply", origin.object.empty() ? "the ruleset" : origin.object, answer.error, answer.words}, origin};
+}
+
+tl::unexpected<Refusal> refused(Failure failure) {
+  return tl::unexpected(Refusal{std::move(failure), {}});
+}
+
+}  // namespace
+
+Result<NftSocket> NftSocket::open() {
+  Descriptor fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return tl::unexpected(Failure{"open", "the nf_tables socket", errno, {}});
+  }
+  const int on = 1;
+  for (const int option : {NETLINK_CAP_ACK, NETLINK_EXT_ACK}) {
+    setsockopt(fd.get(), SOL_NETLINK, option, &on, sizeof on);  // without it answers only have fewer words
+  }
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &reply_buffer, sizeof reply_buffer) != 0) {
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &reply_buffer, sizeof reply_buffer);
+  }
+  NftSocket opened(std::move(fd));
+  const Result<bool> acks = opened.probe_end();
+  if (!acks) return tl::unexpected(acks.error());
+  opened.acks_end_ = *acks;
+  return opened;
+}
+
+void NftSocket::discard() {
+  for (std::size_t i = 0; i < most_replies; ++i) {
+    const Result<Received> received = receive(fd_.get(), [](const Message&) {});
+    if (!received || *received == Received::nothing) return;
+  }
+}
+
+std::optional<Failure> NftSocket::make_room(std::size_t bytes) {
+  const std::size_t wanted = bytes + send_slack;
+  const auto room = [&] {
+    int size = 0;
+    socklen_t length = sizeof size;
+    getsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &size, &length);
+    return static_cast<std::size_t>(std::max(size, 0));
+  };
+  if (room() >= wanted) return std::nullopt;
+  const int size = static_cast<int>(std::min<std::size_t>(wanted, INT_MAX / 2));  // the kernel doubles it
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0) {
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  }
+  if (room() >= wanted) return std::nullopt;
+  return Failure{
+      "send", "the ruleset", EMSGSIZE,
+      fmt::format("it needs a socket buffer of {} bytes and {} are allowed: set sysctl net.core.wmem_max to at "
+                  "least {}, or give the daemon CAP_NET_ADMIN in the initial user namespace",
+                  wanted, room(), wanted)};
+}
+
+std::optional<Failure> NftSocket::send(std::span<const std::byte> bytes) {
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  ssize_t sent = 0;
+  do {
+    sent = sendto(fd_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return Failure{"send to", "nf_tables", errno, {}};
+  return std::nullopt;
+}
+
+Result<bool> NftSocket::probe_end() {
+  const std::uint32_t first = sequence_;
+  sequence_ += 2;
+  const Request begin(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, first, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  const Request end(NFNL_MSG_BATCH_END, NLM_F_REQUEST | NLM_F_ACK, first + 1, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  std::vector<std::byte> batch(begin.bytes().begin(), begin.bytes().end());
+  batch.insert(batch.end(), end.bytes().begin(), end.bytes().end());
+  if (const std::optional<Failure> failure = send(batch)) return tl::unexpected(*failure);
+
+  bool acknowledged = false;
+  Answer failed;
+  for (;;) {
+    const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
+      if (message.header.nlmsg_type != NLMSG_ERROR) return;
+      const Answer answer = answer_of(message);
+      if (answer.error != 0) failed = answer;
+      acknowledged |= answer.error == 0 && answer.sequence == first + 1;
+    });
+    if (!received) return tl::unexpected(received.error());
+    if (*received == Received::nothing) break;
+  }
+  if (failed.error == EPERM) return tl::unexpected(Failure{"use", "nf_tables", EPERM, "CAP_NET_ADMIN is missing"});
+  if (failed.error != 0) return tl::unexpected(Failure{"use", "nf_tables", failed.error, failed.words});
+  return acknowledged;
+}
+
+tl::expected<void, Refusal> NftSocket::apply(const Transaction& transaction, const TableComments& expected) {
+  discard();
+  sequence_ = transaction.first_sequence + static_cast<std::uint32_t>(transaction.origins.size()) + 1;
+  if (std::optional<Failure> failure = make_room(transaction.bytes.size())) return refused(std::move(*failure));
+  if (std::optional<Failure> failure = send(transaction.bytes)) return refused(std::move(*failure));
+
+  // The kernel names each message that it refuses, and undoes all if there was one, also those it acknowledged.
+  std::optional<Answer> refusal;
+  bool acknowledged = false;
+  for (std::size_t i = 0; i < most_replies; ++i) {
+    const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
+      if (message.header.nlmsg_type != NLMSG_ERROR) return;
+      Answer answer = answer_of(message);
+      if (answer.error == 0) acknowledged = true;
+      if (answer.error != 0 && !refusal) refusal = std::move(answer);
+    });
+    if (!received) return refused(received.error());
+    if (*received == Received::nothing) break;
+  }
+  if (refusal) return tl::unexpected(refusal_of(transaction, *refusal));
+  if (acknowledged) return {};
+
+  // The answer was lost for want of buffer (ENOBUFS); the transaction may be in force all the same.
+  const Result<TableComments> comments = read_comments();
+  if (!comments) return refused(comments.error());
+  if (*comments == expected) return {};
+  return refused({"apply", "the ruleset", 0, "the kernel's answer was lost, and the old ruleset is still in force"});
+}
+
+Result<bool> NftSocket::add_counts(Family family, RuleCounts& counts) {
+  Request request(nft_type(NFT_MSG_GETRULE), NLM_F_REQUEST | NLM_F_DUMP, sequence_++, family_number(family), 0);
+  request.put(NFTA_RULE_TABLE, table_name);
+  if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
+  std::map<RuleTag, RuleCount> first_of_chain;
+  bool done = false;
+  bool interrupted = false;
+  int error = 0;
+  while (!done) {
+    const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
+      interrupted |= (message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+      if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
+      done |= message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR;
+      if (message.header.nlmsg_type != nft_type(NFT_MSG_NEWRULE)) return;
+      if (const auto leaf = leaf_count(message)) first_of_chain.insert(*leaf);
+    });
+    if (!received) return tl::unexpected(received.error());
+    if (*received != Received::messages) error = *received == Received::overrun ? ENOBUFS : EAGAIN;
+    if (error != 0) break;
+  }
+  if (error != 0 && error != ENOENT) {
+    discard();
+    return tl::unexpected(Failure{"read the counters of", table_text(family), error, {}});
+  }
+  if (interrupted) return false;
+  for (const auto& [tag, count] : first_of_chain) {
+    counts[tag].packets += count.packets;
+    counts[tag].bytes += count.bytes;
+  }
+  return true;
+}
+
+Result<RuleCounts> NftSocket::read_counts() {
+  discard();
+  RuleCounts counts;
+  for (const Family family : both_families) {
+    Result<bool> whole = false;
+    for (int i = 0; i < most_dumps && whole && !*whole; ++i) whole = add_counts(family, counts);
+    if (!whole) return tl::unexpected(whole.error());
+    if (!*whole) return tl::unexpected(Failure{"read the counters of", table_text(family), EINTR, "it kept changing"});
+  }
+  return counts;
+}
+
+Result<std::optional<std::string>> NftSocket::read_comment(Family family) {
+  Request request(nft_type(NFT_MSG_GETTABLE), NLM_F_REQUEST, sequence_++, family_number(family), 0);
+  request.put(NFTA_TABLE_NAME, table_name);
+  if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
+  std::optional<std::string> comment;
+  int error = 0;
+  const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
+    if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
+    if (message.header.nlmsg_type != nft_type(NFT_MSG_NEWTABLE)) return;
+    comment.emplace();
+    for_each_attribute(message.attributes(), [&](int type, Attribute value) {
+      if (type == NFTA_TABLE_USERDATA) comment = comment_of(value);
+    });
+  });
+  if (!received) return tl::unexpected(received.error());
+  if (error != 0 && error != ENOENT) return tl::unexpected(Failure{"read", table_text(family), error, {}});
+  if (error == 0 && !comment)
+    return tl::unexpected(Failure{"read", table_text(family), 0, "the kernel did not answer"});
+  return comment;
+}
+
+Result<TableComments> NftSocket::read_comments() {
+  discard();
+  Result<std::optional<std::string>> v4 = read_comment(Family::v4);
+  if (!v4) return tl::unexpected(v4.error());
+  Result<std::optional<std::string>> v6 = read_comment(Family::v6);
+  if (!v6) return tl::unexpected(v6.error());
+  return TableComments{std::move(*v4), std::move(*v6)};
+}
+
+std::string comment_of(std::span<const std::byte> user_data) {
+  while (user_data.size() >= 2) {
+    const auto type = std::to_integer<unsigned>(user_data[0]);
+    const auto length = std::to_integer<std::size_t>(user_data[1]);
+    user_data = user_data.subspan(2);
+    if (length > user_data.size()) break;
+    if (type == 0) return std::string(text_of(user_data.subspan(0, length)));
+    user_data = user_data.subspan(length);
+  }
+  return {};
+}
+
+}  // namespace drywall

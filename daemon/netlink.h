@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "daemon/descriptor.h"
+#include "policy/net.h"
+#include "policy/result.h"
+#include "policy/rule_tag.h"
+#include "render/encode.h"
+
+namespace drywall {
+
+/// What a leaf has counted since it was loaded.
+struct RuleCount {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  bool operator==(const RuleCount&) const = default;
+};
+using RuleCounts = std::map<RuleTag, RuleCount>;
+
+/// The comments of `ip drywall` and `ip6 drywall`; nothing: there is no such table; empty: it has no comment.
+struct TableComments {
+  std::optional<std::string> v4;
+  std::optional<std::string> v6;
+  bool operator==(const TableComments&) const = default;
+};
+
+/// The kernel took nothing of a transaction.
+struct Refusal {
+  Failure failure;       // the object is the origin's; `detail` is the kernel's own words, if it had any
+  MessageOrigin origin;  // what it refused; empty if that is not known
+  bool operator==(const Refusal&) const = default;
+};
+
+/// Talks to nf_tables through one NETLINK_NETFILTER socket. Calls return when the kernel has answered; nf_tables
+/// answers within the system call.
+class NftSocket {
+ public:
+  /// Opens the socket and asks once whether the kernel acknowledges the end of a batch (6.10 and later).
+  ///   errors  EPERM: CAP_NET_ADMIN is missing
+  [[nodiscard]] static Result<NftSocket> open();
+
+  [[nodiscard]] bool acks_end() const { return acks_end_; }
+  /// A sequence number that no earlier message of this socket had.
+  [[nodiscard]] std::uint32_t next_sequence() const { return sequence_; }
+
+  /// All of it or nothing.
+  ///   transaction  made with this socket's acks_end() and next_sequence()
+  ///   expected     the comments that our tables have if it succeeded: tells whether it did when the answer was lost
+  [[nodiscard]] tl::expected<void, Refusal> apply(const Transaction& transaction, const TableComments& expected);
+
+  /// The first counter of each chain of our tables that has a rule tag for its name.
+  [[nodiscard]] Result<RuleCounts> read_counts();
+  [[nodiscard]] Result<TableComments> read_comments();
+
+ private:
+  explicit NftSocket(Descriptor fd) : fd_(std::move(fd)) {}
+  std::optional<Failure> make_room(std::size_t bytes);
+  std::optional<Failure> send(std::span<const std::byte> bytes);
+  /// Takes what is there already and not wanted any more.
+  void discard();
+  Result<bool> probe_end();
+  Result<std::optional<std::string>> read_comment(Family family);
+  Result<bool> add_counts(Family family, RuleCounts& counts);
+
+  Descriptor fd_;
+  bool acks_end_ = false;
+  std::uint32_t sequence_ = 1;
+};
+
+/// The comment among a table's user data (libnftnl's list of type, length, value; type 0, ended by NUL); empty if none.
+[[nodiscard]] std::string comment_of(std::span<const std::byte> user_data);
+
+}  // namespace drywall

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "daemon/descriptor.h"
+#include "daemon/directory.h"
+#include "daemon/sha256.h"
+
+namespace drywall {
+namespace {
+
+using Json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr int format_version = 1;
+constexpr std::size_t most_manifest_bytes = 16U << 20U;
+constexpr std::size_t most_file_bytes = DirectoryLimits{}.file_bytes;
+
+/// The names in the directory are numbers: what users call their files is in the manifest alone and leads nowhere.
+std::string stored_name(std::size_t index) {
+  return fmt::format("{:06}.yaml", index);
+}
+
+Result<void> sync_directory(const std::string& path) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || fsync(fd.get()) != 0) return tl::unexpected(Failure{"sync", path, errno, {}});
+  return {};
+}
+
+Result<void> make_directory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0) return tl::unexpected(Failure{"create", path, errno, {}});
+  return {};
+}
+
+Result<void> write_file(const std::string& path, std::string_view text) {
+  const Descriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) return tl::unexpected(Failure{"create", path, errno, {}});
+  while (!text.empty()) {
+    const ssize_t written = write(fd.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return tl::unexpected(Failure{"write", path, errno, {}});
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (fsync(fd.get()) != 0) return tl::unexpected(Failure{"sync", path, errno, {}});
+  return {};
+}
+
+Json entry_of(const yaml::SourceFile& file) {
+  return {{"name", file.name}, {"sha256", sha256(file.text)}};
+}
+
+std::string manifest_of(const Snapshot& snapshot) {
+  Json files = Json::array();
+  Sha256 total;
+  for (const yaml::SourceFile& file : snapshot.files) {
+    Json entry = entry_of(file);
+    total.add(entry["sha256"].get<std::string>());
+    files.push_back(std::move(entry));
+  }
+  const Json manifest{{"format", format_version},
+                      {"generation", snapshot.generation},
+                      {"applied_at_us", snapshot.applied_at.time_since_epoch().count()},
+                      {"rendering_sha256", snapshot.rendering},
+                      {"files", std::move(files)},
+                      {"files_sha256", total.hex()},
+                      {"config", snapshot.config ? entry_of(*snapshot.config) : Json(nullptr)}};
+  return manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<void> write_snapshot(const std::string& directory, const Snapshot& snapshot) {
+  const std::string policies = directory + "/policy.d";
+  if (Result<void> made = make_directory(directory); !made) return made;
+  if (Result<void> made = make_directory(policies); !made) return made;
+  for (std::size_t i = 0; i < snapshot.files.size(); ++i) {
+    Result<void> written = write_file(policies + '/' + stored_name(i), snapshot.files[i].text);
+    if (!written) return written;
+  }
+  if (snapshot.config) {
+    Result<void> written = write_file(directory + "/drywall.yaml", snapshot.config->text);
+    if (!written) return written;
+  }
+  if (Result<void> synced = sync_directory(policies); !synced) return synced;
+  if (Result<void> written = write_file(directory + "/manifest.json", manifest_of(snapshot)); !written) return written;
+  return sync_directory(directory);
+}
+
+/// Puts `fresh` in the place of `place`, which may not exist; what was there goes to the name `fresh` had, or is gone.
+Result<void> put_in_place(const std::string& fresh, const std::string& place) {
+  if (renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, place.c_str(), RENAME_EXCHANGE) == 0) return {};
+  const int error = errno;
+  if (error != ENOENT) {  // a file system that cannot exchange: load_snapshot knows the name of the moment between
+    const std::string old = place + ".old";
+    std::error_code ignored;
+    fs::remove_all(old, ignored);
+    if (rename(place.c_str(), old.c_str()) != 0 && errno != ENOENT) {
+      return tl::unexpected(Failure{"rename", place, errno, {}});
+    }
+  }
+  if (rename(fresh.c_str(), place.c_str()) != 0) return tl::unexpected(Failure{"rename", fresh, errno, {}});
+  return {};
+}
+
+Failure damaged(const std::string& path, std::string detail) {
+  return {"read", path, 0, std::move(detail)};
+}
+
+/// A stored file, checked against the manifest's entry.
+Result<yaml::SourceFile> read_entry(const Json& entry, const std::string& path) {
+  Result<std::string> text = read_file(path, most_file_bytes);
+  if (!text) return tl::unexpected(text.error());
+  if (!entry.is_object() || entry.value("sha256", "") != sha256(*text)) {
+    return tl::unexpected(damaged(path, "it is not what was saved"));
+  }
+  return yaml::SourceFile{entry.value("name", ""), std::move(*text)};
+}
+
+Result<std::optional<Snapshot>> read_snapshot(const std::string& directory) {
+  const std::string manifest_path = directory + "/manifest.json";
+  const Result<std::string> text = read_file(manifest_path, most_manifest_bytes);
+  if (!text && text.error().error == ENOENT) return std::optional<Snapshot>{};
+  if (!text) return tl::unexpected(text.error());
+  const Json manifest = Json::parse(*text, nullptr, false);
+  if (!manifest.is_object()) return tl::unexpected(damaged(manifest_path, "it is not a JSON object"));
+  if (manifest.value("format", 0) != format_version) {
+    return tl::unexpected(damaged(manifest_path, fmt::format("it is not of format {}", format_version)));
+  }
+  Snapshot snapshot;
+  snapshot.generation = manifest.value("generation", std::uint64_t{0});
+  snapshot.applied_at = Timestamp(std::chrono::microseconds(manifest.value("applied_at_us", std::int64_t{0})));
+  snapshot.rendering = manifest.value("rendering_sha256", "");
+  const Json files = manifest.value("files", Json::array());
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    Result<yaml::SourceFile> file = read_entry(files[i], directory + "/policy.d/" + stored_name(i));
+    if (!file) return tl::unexpected(file.error());
+    snapshot.files.push_back(std::move(*file));
+  }
+  if (const Json config = manifest.value("config", Json()); config.is_object()) {
+    Result<yaml::SourceFile> file = read_entry(config, directory + "/drywall.yaml");
+    if (!file) return tl::unexpected(file.error());
+    snapshot.config = std::move(*file);
+  }
+  return snapshot;
+}
+
+}  // namespace
+
+Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot) {
+  const std::string place = state_dir + "/last-good";
+  const std::string fresh = place + ".new";
+  std::error_code error;
+  fs::remove_all(fresh, error);
+  if (error) return tl::unexpected(Failure{"remove", fresh, error.value(), {}});
+  if (Result<void> written = write_snapshot(fresh, snapshot); !written) return written;
+  if (Result<void> put = put_in_place(fresh, place); !put) return put;
+  if (Result<void> synced = sync_directory(state_dir); !synced) return synced;
+  fs::remove_all(fresh, error);
+  fs::remove_all(place + ".old", error);
+  return {};
+}
+
+Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir) {
+  try {  // the JSON library throws where a value has another type than asked for
+    Result<std::optional<Snapshot>> snapshot = read_snapshot(state_dir + "/last-good");
+    if (snapshot && !*snapshot) return read_snapshot(state_dir + "/last-good.old");
+    return snapshot;
+  } catch (const Json::exception&) {
+    return tl::unexpected(damaged(state_dir + "/last-good/manifest.json", "it is not what was saved"));
+  }
+}
+
+SnapshotWriter::SnapshotWriter(std::string state_dir) : state_dir_(std::move(state_dir)), thread_([this] { run(); }) {}
+
+SnapshotWriter::~SnapshotWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SnapshotWriter::save(Snapshot snapshot) {
+  {
+    const std::lock_guard lock(mutex_);
+    next_ = std::move(snapshot);
+  }
+  wake_.notify_one();
+}
+
+std::optional<Failure> SnapshotWriter::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void SnapshotWriter::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return ending_ || next_; });
+    if (!next_) return;
+    const Snapshot snapshot = std::move(*next_);
+    next_.reset();
+    lock.unlock();
+    Result<void> saved;
+    try {
+      saved = save_snapshot(state_dir_, snapshot);
+    } catch (const std::exception& error) {  // out of memory
+      saved = tl::unexpected(Failure{"save", state_dir_, 0, error.what()});
+    }
+    lock.lock();
+    failure_ = saved ? std::nullopt : std::optional(saved.error());
+  }
+}
+
+}  // namespace drywall

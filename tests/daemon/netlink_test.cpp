@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/netlink.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/generation.h"
+#include "daemon/nflog.h"
+#include "tests/daemon/kernel.h"
+
+namespace drywall {
+namespace {
+
+constexpr const char* comment = "generation 7 of the test";
+const RuleTag tag{World::enforced, LegPoint::host, Direction::egress, Action::allow, 0x1234};
+
+/// `ip drywall` and `ip6 drywall`: each packet that leaves counts, and is logged to the group, in one leaf.
+Ruleset counting(std::uint16_t group) {
+  Ruleset ruleset;
+  for (const Family family : both_families) {
+    Table table;
+    table.family = family;
+    NftRule<Stance::enforce> count;
+    count.counter = true;
+    count.end = Continue{};
+    NftRule<Stance::enforce> log;
+    log.log = Nflog{to_string(tag), group, 128};
+    log.end = Return{};
+    Chain<Stance::enforce> leaf{{to_string(tag)}, std::nullopt, {count, log}};
+    NftRule<Stance::enforce> jump;
+    jump.end = Jump<Stance::enforce>{{to_string(tag)}};
+    Chain<Stance::enforce> base{{"output"}, BaseHook{Hook::output, 0}, {jump}};
+    table.enforce.chains = {leaf, base};
+    ruleset.tables.push_back(std::move(table));
+  }
+  return ruleset;
+}
+
+/// A UDP packet to this host itself.
+void send_packet() {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(9);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(sendto(fd, "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 5);
+  close(fd);
+}
+
+class Nft : public testing::Kernel {
+ protected:
+  void SetUp() override {
+    Kernel::SetUp();
+    Result<NftSocket> opened = NftSocket::open();
+    ASSERT_TRUE(opened) << to_string(opened.error());
+    socket_.emplace(std::move(*opened));
+    ASSERT_TRUE(apply({}));
+  }
+  tl::expected<void, Refusal> apply(const Ruleset& ruleset) {
+    const Transaction transaction = encode_replacement(
+        ruleset, {.first_sequence = socket_->next_sequence(), .acks_end = socket_->acks_end(), .generation = comment});
+    TableComments expected;
+    for (const Table& table : ruleset.tables) (table.family == Family::v4 ? expected.v4 : expected.v6) = comment;
+    return socket_->apply(transaction, expected);
+  }
+  std::optional<NftSocket> socket_;
+};
+
+TEST_F(Nft, HoldsWhatWasAppliedAndItsComment) {
+  EXPECT_EQ(socket_->read_comments().value(), TableComments{});
+  ASSERT_TRUE(apply(counting(100)));
+  EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));
+  ASSERT_TRUE(apply({}));
+  EXPECT_EQ(socket_->read_comments().value(), TableComments{});
+}
+
+TEST_F(Nft, CountsByTag) {
+  ASSERT_TRUE(apply(counting(100)));
+  EXPECT_EQ(socket_->read_counts().value(), (RuleCounts{{tag, {0, 0}}}));
+  send_packet();
+  send_packet();
+  EXPECT_EQ(socket_->read_counts().value(), (RuleCounts{{tag, {2, 2 * (20 + 8 + 5)}}}));
+}
+
+TEST_F(Nft, HasNoCountsWithoutTables) {
+  EXPECT_EQ(socket_->read_counts().value(), RuleCounts{});
+}
+
+TEST_F(Nft, BlamesTheMessageThatTheKernelRefusesAndKeepsTheOldRules) {
+  ASSERT_TRUE(apply(counting(100)));
+  Ruleset broken = counting(200);
+  NftRule<Stance::enforce> jump;
+  jump.end = Jump<Stance::enforce>{{"missing"}};
+  jump.at = {"web.yaml", 12, 3};
+  broken.tables[1].enforce.chains[1].rules.push_back(jump);
+  const auto applied = apply(broken);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().failure.error, ENOENT);
+  EXPECT_EQ(to_string(applied.error().origin.at), "web.yaml:12:3");
+  EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));
+}
+
+TEST_F(Nft, TakesOrRefusesALargeBatchWhole) {
+  Ruleset large = counting(100);
+  for (int i = 0; i < 20'000; ++i) {
+    NftRule<Stance::enforce> rule;
+    rule.matches = {FieldIs{Field::l4_protocol, Compare::equal, {}, {6}}};
+    rule.counter = true;
+    rule.end = Continue{};
+    rule.comment = "one of many";
+    large.tables[0].enforce.chains[0].rules.push_back(rule);
+  }
+  const auto applied = apply(large);
+  if (applied) {
+    EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));
+  } else {  // without CAP_NET_ADMIN in the first user namespace the socket cannot be made large enough
+    EXPECT_NE(applied.error().failure.detail.find("net.core.wmem_max"), std::string::npos);
+    EXPECT_EQ(socket_->read_comments().value(), TableComments{});
+  }
+}
+
+TEST(TableComment, IsReadFromUserData) {
+  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0\3ab\0", 5))), "ab");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\1\1x\0\3ab\0", 8))), "ab");
+  EXPECT_EQ(comment_of(bytes("")), "");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0\377ab", 4))), "");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0", 1))), "");
+}
+
+class NflogGroup : public Nft {
+ protected:
+  struct Seen {
+    std::vector<LoggedPacket> packets;
+    std::uint32_t lost = 0;
+    std::size_t undecodable = 0;
+  };
+  static Seen drain(NflogReader& reader) {
+    Seen seen;
+    for (int i = 0; i < 50 && seen.packets.empty(); ++i) {
+      usleep(20'000);  // the kernel gathers logs for 100 ms
+      const auto drained = reader.drain(Timestamp{}, [&](const NflogReader::Event& event) {
+        if (const auto* packet = std::get_if<LoggedPacket>(&event)) seen.packets.push_back(*packet);
+        if (const auto* lost = std::get_if<NflogReader::Lost>(&event)) seen.lost += lost->messages;
+        if (std::holds_alternative<NflogReader::Undecodable>(event)) ++seen.undecodable;
+      });
+      EXPECT_TRUE(drained);
+    }
+    return seen;
+  }
+};
+
+TEST_F(NflogGroup, DeliversEachPacketWithItsTag) {
+  ASSERT_TRUE(apply(counting(100)));
+  Result<NflogReader> reader = NflogReader::open(100);
+  ASSERT_TRUE(reader) << to_string(reader.error());
+  send_packet();
+  send_packet();
+  const Seen seen = drain(*reader);
+  ASSERT_EQ(seen.packets.size(), 2U);
+  EXPECT_EQ(seen.packets[0].tag, tag);
+  EXPECT_EQ(seen.packets[0].headers.packet.destination_port, 9);
+  EXPECT_EQ(seen.packets[1].sequence.value(), seen.packets[0].sequence.value() + 1);
+  EXPECT_EQ(seen.lost, 0U);
+  EXPECT_GT(reader->receive_buffer(), 0U);
+}
+
+TEST_F(NflogGroup, ThatAnotherHasIsRefusedWithTheKeyToSet) {
+  const Result<NflogReader> first = NflogReader::open(101);
+  ASSERT_TRUE(first);
+  const Result<NflogReader> second = NflogReader::open(101);
+  ASSERT_FALSE(second);
+  EXPECT_NE(to_string(second.error()).find("nflog_group"), std::string::npos) << to_string(second.error());
+}
+
+TEST_F(NflogGroup, IsFreeAgainWhenTheReaderIsGone) {
+  { ASSERT_TRUE(NflogReader::open(102)); }
+  EXPECT_TRUE(NflogReader::open(102));
+}
+
+}  // namespace
+}  // namespace drywall
