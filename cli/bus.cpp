@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/bus.h"
+
+#include <fmt/core.h>
+#include <sdbus-c++/sdbus-c++.h>
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/terminal.h"
+
+namespace drywall::cli {
+namespace {
+
+// sdbus-c++ 1.2 takes names as plain strings; 2.x has types for them. A port changes this file only.
+constexpr const char* bus_name = "org.drywall1";
+constexpr const char* object_path = "/org/drywall1";
+constexpr const char* manager = "org.drywall1.Manager";
+constexpr const char* flows = "org.drywall1.Flows";
+
+/// A reload of a hundred thousand rules takes longer than the bus's own 25 s.
+constexpr std::chrono::minutes patience{5};
+
+using Dictionary = std::map<std::string, sdbus::Variant>;
+
+Json to_json(const sdbus::Variant& value);
+
+Json to_json(const Dictionary& dictionary) {
+  Json object = Json::object();
+  for (const auto& [key, value] : dictionary) object[key] = to_json(value);
+  return object;
+}
+
+template <class T>
+Json list_of(const sdbus::Variant& value) {
+  Json list = Json::array();
+  for (const auto& item : value.get<std::vector<T>>()) {
+    if constexpr (std::is_same_v<T, Dictionary> || std::is_same_v<T, sdbus::Variant>) {
+      list.push_back(to_json(item));
+    } else {
+      list.push_back(item);
+    }
+  }
+  return list;
+}
+
+template <class T>
+Json plain(const sdbus::Variant& value) {
+  return value.get<T>();
+}
+
+Json object_path_text(const sdbus::Variant& value) {
+  return static_cast<std::string>(value.get<sdbus::ObjectPath>());
+}
+
+Json to_json(const sdbus::Variant& value) {
+  using Reader = Json (*)(const sdbus::Variant&);
+  static constexpr std::array<std::pair<std::string_view, Reader>, 20> readers{{
+      {"s", plain<std::string>},
+      {"o", object_path_text},
+      {"b", plain<bool>},
+      {"y", plain<std::uint8_t>},
+      {"n", plain<std::int16_t>},
+      {"q", plain<std::uint16_t>},
+      {"i", plain<std::int32_t>},
+      {"u", plain<std::uint32_t>},
+      {"x", plain<std::int64_t>},
+      {"t", plain<std::uint64_t>},
+      {"d", plain<double>},
+      {"as", list_of<std::string>},
+      {"aq", list_of<std::uint16_t>},
+      {"au", list_of<std::uint32_t>},
+      {"ax", list_of<std::int64_t>},
+      {"at", list_of<std::uint64_t>},
+      {"av", list_of<sdbus::Variant>},
+      {"aa{sv}", list_of<Dictionary>},
+      {"a{ss}", [](const sdbus::Variant& v) { return Json(v.get<std::map<std::string, std::string>>()); }},
+      {"a{sv}", [](const sdbus::Variant& v) { return to_json(v.get<Dictionary>()); }},
+  }};
+  const std::string signature = value.peekValueType();
+  if (signature == "v") return to_json(value.get<sdbus::Variant>());
+  for (const auto& [type, read] : readers) {
+    if (type == signature) return read(value);
+  }
+  return nullptr;  // a newer daemon's type: keys may be added, so an unknown one is no failure
+}
+
+Json to_json(const std::vector<Dictionary>& list) {
+  Json out = Json::array();
+  for (const Dictionary& dictionary : list) out.push_back(to_json(dictionary));
+  return out;
+}
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  for (const std::string_view candidate : names) {
+    if (name == candidate) return true;
+  }
+  return false;
+}
+
+Refusal refusal(const sdbus::Error& error) {
+  const std::string& name = error.getName();
+  if (is_one_of(name, {"org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed",
+                       "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "System.Error.EACCES",
+                       "System.Error.EPERM", "org.drywall1.Error.NotAuthorized"})) {
+    return {Exit::unauthorised, fmt::format("not authorised: {}", error.getMessage())};
+  }
+  if (is_one_of(name, {"org.freedesktop.DBus.Error.InvalidArgs", "org.drywall1.Error.InvalidFilter"})) {
+    return {Exit::usage, error.getMessage()};
+  }
+  if (is_one_of(name, {"org.drywall1.Error.KernelRefused"})) {
+    return {Exit::kernel_refused, fmt::format("the kernel refused: {}", error.getMessage())};
+  }
+  if (name.starts_with("org.drywall1.Error.")) return {Exit::no, error.getMessage()};
+  return {Exit::unreachable, fmt::format("drywalld does not answer: {} (is it running?)", error.getMessage())};
+}
+
+/// Runs a call; the bus library's exceptions end here.
+template <class Call>
+auto answer(Call&& call) -> Answer<decltype(call())> {
+  try {
+    return call();
+  } catch (const sdbus::Error& error) {
+    return tl::unexpected(refusal(error));
+  }
+}
+
+}  // namespace
+
+Exit report(const Refusal& refusal) {
+  say(refusal.message);
+  return refusal.exit;
+}
+
+struct Daemon::Link {
+  std::unique_ptr<sdbus::IConnection> connection;
+  std::unique_ptr<sdbus::IProxy> proxy;
+
+  /// One call without arguments, or with those given.
+  template <class Result, class... Arguments>
+  Result call(const char* interface, const char* method, const Arguments&... arguments) {
+    Result result;
+    proxy->callMethod(method)
+        .onInterface(interface)
+        .withTimeout(std::chrono::microseconds(patience))
+        .withArguments(arguments...)
+        .storeResultsTo(result);
+    return result;
+  }
+};
+
+Daemon::Daemon(std::unique_ptr<Link> link) : link_(std::move(link)) {}
+Daemon::Daemon(Daemon&&) noexcept = default;
+Daemon::~Daemon() = default;
+
+Answer<Daemon> Daemon::connect() {
+  return answer([] {
+    auto link = std::make_unique<Link>();
+    link->connection = sdbus::createSystemBusConnection();
+    link->proxy = sdbus::createProxy(*link->connection, bus_name, object_path);
+    return Daemon(std::move(link));
+  });
+}
+
+Answer<Json> Daemon::status() {
+  return answer([this] { return to_json(link_->call<Dictionary>(manager, "Status")); });
+}
+
+Answer<Json> Daemon::policies() {
+  return answer([this] { return to_json(link_->call<std::vector<Dictionary>>(manager, "Policies")); });
+}
+
+Answer<Json> Daemon::reload() {
+  return answer([this] { return to_json(link_->call<Dictionary>(manager, "Reload")); });
+}
+
+Answer<std::string> Daemon::render(const std::string& world) {
+  return answer([&] { return link_->call<std::string>(manager, "Render", world); });
+}
+
+Answer<Descriptor> Daemon::stream(const FilterFields& filter, Follow follow) {
+  return answer([&] {
+    auto fd = link_->call<sdbus::UnixFd>(flows, "Stream", filter, follow == Follow::yes);
+    return Descriptor(fd.release());
+  });
+}
+
+Answer<Json> Daemon::evidence() {
+  return answer([this] { return to_json(link_->call<Dictionary>(flows, "Statistics")); });
+}
+
+}  // namespace drywall::cli

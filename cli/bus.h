@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <tl/expected.hpp>
+
+#include "cli/descriptor.h"
+#include "cli/json.h"
+#include "cli/verb.h"
+
+namespace drywall::cli {
+
+/// Why drywalld gave no answer, in words for the user, and what the program then ends with.
+struct Refusal {
+  Exit exit;
+  std::string message;
+};
+template <class T>
+using Answer = tl::expected<T, Refusal>;
+
+/// Prints the message and hands on the exit code: `return report(refusal);`.
+Exit report(const Refusal& refusal);
+
+using FilterFields = std::map<std::string, std::string>;
+enum class Follow { no, yes };
+
+/// drywalld, over the system bus (or the one in DBUS_SYSTEM_BUS_ADDRESS); interfaces: packaging/org.drywall1.xml.
+/// The values of a{sv} become objects; what is absent there stays absent (cli/json.h, arranged).
+class Daemon {
+ public:
+  [[nodiscard]] static Answer<Daemon> connect();
+  Daemon(Daemon&&) noexcept;
+  ~Daemon();
+
+  [[nodiscard]] Answer<Json> status();
+  [[nodiscard]] Answer<Json> policies();
+  [[nodiscard]] Answer<Json> reload();
+  [[nodiscard]] Answer<std::string> render(const std::string& world);
+  [[nodiscard]] Answer<Descriptor> stream(const FilterFields& filter, Follow follow);
+  [[nodiscard]] Answer<Json> evidence();
+
+ private:
+  struct Link;
+  explicit Daemon(std::unique_ptr<Link> link);
+  std::unique_ptr<Link> link_;
+};
+
+}  // namespace drywall::cli

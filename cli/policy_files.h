@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "policy/parse.h"
+#include "policy/result.h"
+#include "policy/yaml.h"
+
+namespace drywall::cli {
+
+/// The policy directory of this host: `policy_dir` of /etc/drywall/drywall.yaml, else /etc/drywall/policy.d.
+[[nodiscard]] std::filesystem::path default_policy_directory();
+
+struct PolicyFiles {
+  std::vector<yaml::SourceFile> files;
+  Diagnostics diagnostics;  // errors: files of a directory that could not be read; `files` is then incomplete
+};
+
+/// What drywalld would read at these paths. A directory: its *.yaml, *.yml and *.json files, sorted by name, hidden
+/// files left out, symbolic links followed. A file: itself, whatever its name.
+///   errors  one of `paths` itself cannot be read
+[[nodiscard]] Result<PolicyFiles> read_policy_files(const std::vector<std::filesystem::path>& paths);
+
+}  // namespace drywall::cli

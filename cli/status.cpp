@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "cli/bus.h"
+#include "cli/evidence.h"
+#include "cli/terminal.h"
+#include "cli/verb.h"
+
+namespace drywall::cli {
+namespace {
+
+Json documented(const Json& status) {
+  Json document = arranged(status, {{"version"},
+                                    {"node"},
+                                    {"state"},
+                                    {"generation"},
+                                    {"applied_at", Key::null_if_absent},
+                                    {"policy_dir"},
+                                    {"diagnostics"},
+                                    {"policies"},
+                                    {"endpoints"},
+                                    {"unpoliced_interfaces"},
+                                    {"failsafe"},
+                                    {"kernel"},
+                                    {"evidence"},
+                                    {"confirm", Key::null_if_absent}});
+  document["diagnostics"] = arranged_diagnostics(at(status, "diagnostics"));
+  document["kernel"] = arranged(at(status, "kernel"), {{"in_sync"}, {"healed"}, {"last_heal", Key::null_if_absent}});
+  document["evidence"] =
+      arranged(at(status, "evidence"), {{"since"}, {"lost"}, {"gaps"}, {"evicted"}, {"limited"}, {"receive_buffer"}});
+  Json endpoints = Json::array();
+  for (const Json& endpoint : at(status, "endpoints")) {
+    endpoints.push_back(arranged(endpoint, {{"kind"}, {"namespace"}, {"name"}, {"interfaces"}}));
+  }
+  document["endpoints"] = endpoints;
+  return document;
+}
+
+std::string joined(const Json& words) {
+  std::string out;
+  for (const Json& word : words) {
+    if (!out.empty()) out += ", ";
+    out += word.is_string() ? word.get<std::string>() : word.dump();
+  }
+  return out.empty() ? "none" : out;
+}
+
+std::string endpoint_text(const Json& endpoint) {
+  const std::string ns = text_at(endpoint, "namespace");
+  return fmt::format("{} {}{}{} on {}", text_at(endpoint, "kind"), ns, ns.empty() ? "" : "/", text_at(endpoint, "name"),
+                     joined(at(endpoint, "interfaces")));
+}
+
+Colour colour_of(const std::string& state) {
+  if (state == "enforcing") return Colour::good;
+  return state == "degraded" ? Colour::bad : Colour::none;
+}
+
+void print_row(std::string_view name, std::string_view value) {
+  fmt::print("{:<12} {}\n", name, harmless(value));
+}
+
+void print_table(const Json& status) {
+  const std::string state = text_at(status, "state");
+  const std::string applied_at = text_at(status, "applied_at");
+  fmt::print("{:<12} {}\n", "state", coloured(colour_of(state), state));
+  print_row("generation",
+            fmt::format("{}{}{}", number_at(status, "generation"), applied_at.empty() ? "" : ", applied ", applied_at));
+  print_row("directory", text_at(status, "policy_dir"));
+  const Json& policies = at(status, "policies");
+  print_row("policies",
+            fmt::format("{} enforced, {} staged", number_at(policies, "enforced"), number_at(policies, "staged")));
+  const Json& endpoints = at(status, "endpoints");
+  if (endpoints.empty()) print_row("endpoints", "none: no policy governs anything here");
+  const char* label = "endpoints";
+  for (const Json& endpoint : endpoints) {
+    print_row(label, endpoint_text(endpoint));
+    label = "";
+  }
+  print_row("unpoliced", joined(at(status, "unpoliced_interfaces")));
+  const Json& failsafe = at(status, "failsafe");
+  print_row("failsafe in", joined(at(failsafe, "inbound")));
+  print_row("failsafe out", joined(at(failsafe, "outbound")));
+  const Json& kernel = at(status, "kernel");
+  print_row("kernel", fmt::format("{}, healed {} times", at(kernel, "in_sync") == true ? "in sync" : "NOT in sync",
+                                  number_at(kernel, "healed")));
+  print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));
+}
+
+Exit show(const Output& output) {
+  Answer<Daemon> daemon = Daemon::connect();
+  if (!daemon) return report(daemon.error());
+  const Answer<Json> status = daemon->status();
+  if (!status) return report(status.error());
+  if (output.format == Format::json) {
+    print(documented(*status));
+  } else {
+    print_table(*status);
+    for (const Json& diagnostic : at(*status, "diagnostics")) {
+      fmt::print(stderr, "{}", to_string(diagnostic_from(diagnostic)));
+    }
+    say_what_was_lost(at(*status, "evidence"));
+  }
+  return text_at(*status, "state") == "degraded" ? Exit::no : Exit::yes;
+}
+
+}  // namespace
+
+Run declare_status(CLI::App& app) {
+  auto output = std::make_shared<Output>();
+  add_output_options(app, *output, Wide::no);
+  return [output] { return show(*output); };
+}
+
+}  // namespace drywall::cli
