@@ -1,0 +1,37 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# When the daemon dies the kernel keeps the rules; the next daemon goes on with their generation and counters.
+. "${0%/*}/lib.sh"
+
+neighbour client 1
+serve host tcp 8080 9090
+start_daemon
+given_host_endpoint server if-client
+given policy.yaml <<'END'
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: deny-8080}
+spec:
+  selector: role == 'server'
+  types: [Ingress]
+  ingress: [{action: Deny, protocol: TCP, destination: {ports: [8080]}}, {action: Allow}]
+END
+rules_hold() { expect_denied client host tcp 8080 && expect_arrives client host tcp 9090; }
+packets() {
+  drywall policies -o json |
+    python3 -c 'import json, sys; print(sum(r["packets"] for p in json.load(sys.stdin) for r in p["rules"]))'
+}
+in_both_families rules_hold
+generation=$(status_value generation)
+before=$(packets)
+expect "packets are counted" test "$before" -ge 4
+
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null || true
+expect "status exits 3 without a daemon" sh -c '"$1" status 2>/dev/null; [ $? = 3 ]' sh "$build/drywall"
+in_both_families rules_hold
+
+start_daemon
+expect "the generation went on" test "$(status_value generation)" -ge "$generation"
+expect "no counter went back: $before then, $(packets) now" test "$(packets)" -ge "$before"
+in_both_families rules_hold

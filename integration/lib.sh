@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What every script here stands on: a policed host of its own, neighbours around it, the real daemon, and expectations.
+#
+# The script runs again in new network, mount and process namespaces (with a user namespace if it is not root's). Its
+# files lie in a file system that only these namespaces see. When the script ends, however it ends, the kernel kills
+# what it started and removes interfaces, rules, mounts and files with the namespaces: there is nothing to tidy up.
+#
+#   policed host          the namespace that the script itself runs in; drywalld polices it as node "host"
+#   neighbour NAME N      a host in a namespace of its own, joined by the interface if-NAME
+#                           NAME: 10.77.N.2 and fd77:N::2       policed host: 10.77.N.1 and fd77:N::1
+#
+# DRYWALL_BUILD names the folder with drywall and drywalld (default: build/).
+
+set -euo pipefail
+
+integration=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+build=$(realpath -m "${DRYWALL_BUILD:-$integration/../build}")
+export PATH="$PATH:/usr/sbin:/sbin"
+
+# --- namespaces ---------------------------------------------------------------------------------------------------------
+
+run_in_sandbox() {
+  local flags=(--net --mount --pid --fork --kill-child)
+  [ "$(id -u)" -eq 0 ] || flags+=(--user --map-root-user)
+  # Where / is no mount point (a plain chroot), its propagation cannot be changed and need not be.
+  unshare "${flags[@]}" true 2>/dev/null || flags+=(--propagation unchanged)
+  DRYWALL_SANDBOX=inside setpriv --pdeathsig KILL unshare "${flags[@]}" -- "$BASH" "$0" "$@" <&0 &
+  local sandbox=$! status=0
+  # The death of unshare kills the namespace's first process, and with it all others.
+  trap 'kill -KILL "$sandbox" 2>/dev/null; exit 130' INT
+  trap 'kill -KILL "$sandbox" 2>/dev/null; exit 143' TERM HUP
+  wait "$sandbox" || status=$?
+  exit "$status"
+}
+
+if [ "${DRYWALL_SANDBOX:-}" != inside ]; then
+  run_in_sandbox "$@"
+fi
+unset DRYWALL_SANDBOX
+
+mount -t proc proc /proc 2>/dev/null || true # one that shows this process namespace, and whose sysctls are writable
+mount -t tmpfs tmpfs /run
+mkdir -p /run/netns /run/drywall-test
+work=/run/drywall-test
+policy_dir=$work/policy
+mkdir "$policy_dir" "$work/state" "$work/runtime"
+ip link set lo up
+
+sysctl_write() { echo "$2" >"/proc/sys/${1//.//}"; }
+sysctl_write net.ipv4.ip_forward 1
+sysctl_write net.ipv6.conf.all.forwarding 1
+sysctl_write net.ipv6.conf.default.accept_dad 0 # addresses are usable at once
+
+in_namespace() {
+  local name=$1
+  shift
+  if [ "$name" = host ]; then
+    "$@"
+  else
+    nsenter --net="/run/netns/$name" -- "$@"
+  fi
+}
+
+declare -A neighbour_number=()
+
+# neighbour NAME N: see the head of this file.
+neighbour() {
+  local name=$1 number=$2 link="if-$1"
+  neighbour_number[$name]=$number
+  ip netns add "$name"
+  in_namespace "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+  ip link add "$link" type veth peer name eth0 netns "$name"
+  ip addr add "10.77.$number.1/24" dev "$link"
+  ip addr add "fd77:$number::1/64" dev "$link" nodad
+  ip link set "$link" up
+  ip -n "$name" addr add "10.77.$number.2/24" dev eth0
+  ip -n "$name" addr add "fd77:$number::2/64" dev eth0 nodad
+  ip -n "$name" link set lo up
+  ip -n "$name" link set eth0 up
+  ip -n "$name" route add default via "10.77.$number.1"
+  ip -n "$name" -6 route add default via "fd77:$number::1"
+}
+
+# address NAME: of a neighbour, in the family at hand; address host NAME: of the policed host as that neighbour sees it.
+family=4
+address() {
+  local last=2 name=$1
+  if [ "$name" = host ]; then
+    last=1 name=$2
+  fi
+  if [ "$family" = 4 ]; then
+    echo "10.77.${neighbour_number[$name]}.$last"
+  else
+    echo "fd77:${neighbour_number[$name]}::$last"
+  fi
+}
+
+# in_both_families COMMAND...: once with `family` 4, once with 6.
+in_both_families() {
+  for family in 4 6; do
+    "$@"
+  done
+}
+
+# --- waiting ------------------------------------------------------------------------------------------------------------
+
+# eventually SECONDS COMMAND...: true as soon as the command is; false if it still is not after that time.
+eventually() {
+  local until=$(($(date +%s%N) / 1000000 + $1 * 1000))
+  shift
+  until "$@"; do
+    [ $(($(date +%s%N) / 1000000)) -lt "$until" ] || return 1
+    sleep 0.02
+  done
+}
+
+# --- the daemon ---------------------------------------------------------------------------------------------------------
+
+drywall() { "$build/drywall" "$@"; }
+
+start_bus() {
+  export DBUS_SYSTEM_BUS_ADDRESS=unix:path=$work/bus
+  cat >"$work/bus.conf" <<END
+<busconfig>
+  <type>system</type>
+  <listen>$DBUS_SYSTEM_BUS_ADDRESS</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="*"/><allow own="*"/><allow send_destination="*"/><allow receive_sender="*"/>
+  </policy>
+</busconfig>
+END
+  dbus-daemon --config-file="$work/bus.conf" --nofork --nopidfile --nosyslog 2>"$work/bus.log" &
+  eventually 10 test -S "$work/bus" || fail "the bus did not start: $(cat "$work/bus.log")"
+}
+
+daemon_answers() {
+  local status=0
+  drywall status >/dev/null 2>&1 || status=$?
+  [ "$status" -lt 3 ]
+}
+
+daemon_pid=
+# start_daemon [OPTION...]: drywalld on the policed host, on a bus of its own; back when it answers.
+start_daemon() {
+  [ -S "$work/bus" ] || start_bus
+  "$build/drywalld" --policy-dir "$policy_dir" --state-dir "$work/state" --runtime-dir "$work/runtime" --node host "$@" \
+    >>"$work/daemon.log" 2>&1 &
+  daemon_pid=$!
+  eventually 20 daemon_answers || fail "drywalld did not start"
+}
+
+# status_value KEY[.KEY...]: from `drywall status`, also if it is degraded.
+status_value() { (drywall status -o json || true) | json_value "$1"; }
+json_value() {
+  python3 -c '
+import functools, json, sys
+value = functools.reduce(lambda v, key: v[int(key)] if isinstance(v, list) else v[key], sys.argv[1].split("."), json.load(sys.stdin))
+print(value if isinstance(value, str) else json.dumps(value))' "$1"
+}
+
+# --- policies -----------------------------------------------------------------------------------------------------------
+
+# write_policy NAME <TEXT: into the policy directory, by rename, without a word to the daemon.
+write_policy() {
+  cat >"$work/new-policy"
+  mv "$work/new-policy" "$policy_dir/$1"
+}
+
+# given NAME <TEXT: the same, and in force before the next line of the script if drywalld runs.
+given() {
+  write_policy "$1"
+  [ -z "$daemon_pid" ] || reload
+}
+
+reload() { drywall reload >"$work/reload.out" 2>&1 || fail "drywalld refused the policy: $(cat "$work/reload.out")"; }
+
+# given_host_endpoint NAME INTERFACE [PROFILE]: labelled role=NAME; profile: default projectcalico-default-allow.
+given_host_endpoint() {
+  given "endpoint-$1.yaml" <<END
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata:
+  name: $1
+  labels: {role: $1}
+spec:
+  node: host
+  interfaceName: "$2"
+  profiles: [${3-projectcalico-default-allow}]
+END
+}
+
+# given_workload NAME NAMESPACE: a neighbour as a workload of the policed host, labelled app=NAME and env=NAMESPACE.
+given_workload() {
+  local number=${neighbour_number[$1]}
+  [ -e "$policy_dir/namespace-$2.yaml" ] || write_policy "namespace-$2.yaml" <<END
+apiVersion: v1
+kind: Namespace
+metadata: {name: $2}
+END
+  given "workload-$1.yaml" <<END
+apiVersion: projectcalico.org/v3
+kind: WorkloadEndpoint
+metadata:
+  name: $1
+  namespace: $2
+  labels: {app: $1, env: $2}
+spec:
+  node: host
+  interfaceName: if-$1
+  ipNetworks: [10.77.$number.2/32, "fd77:$number::2/128"]
+  profiles: [kns.$2]
+END
+}
+
+# --- traffic and expectations -------------------------------------------------------------------------------------------
+
+# serve NAME PROTOCOL PORT...: answers there, in both families, until the script ends.
+serve() {
+  local name=$1 protocol=$2 ready
+  shift 2
+  ready="$work/serving-$name-$protocol-$1"
+  in_namespace "$name" python3 "$integration/traffic.py" serve "$protocol" "$ready" "$@" &
+  eventually 10 test -e "$ready" || fail "$name cannot serve $protocol $*"
+}
+
+# attempt FROM TO PROTOCOL PORT TIMEOUT: 0 answered, 1 no answer, 2 refused. TO may be "host".
+attempt() {
+  local to
+  to=$([ "$2" = host ] && address host "$1" || address "$2")
+  in_namespace "$1" python3 "$integration/traffic.py" connect "$3" "$to" "$4" "$5"
+}
+
+fail() {
+  {
+    echo "FAILED: $*"
+    echo "--- drywall status"
+    drywall status 2>&1 || true
+    echo "--- drywalld"
+    tail -n 40 "$work/daemon.log" 2>/dev/null || true
+    echo "--- nft list ruleset"
+    nft list ruleset 2>/dev/null | head -n 200 || true
+  } >&2
+  exit 1
+}
+
+passed() { echo "ok: $*"; }
+
+expect_arrives() {
+  attempt "$1" "$2" "$3" "$4" 3 || fail "$1 does not reach $2 on $3 $4 (IPv$family)"
+  passed "$1 reaches $2 on $3 $4 (IPv$family)"
+}
+
+expect_denied() {
+  local status=0
+  attempt "$1" "$2" "$3" "$4" 0.7 || status=$?
+  [ "$status" = 1 ] || fail "$1 should get no answer from $2 on $3 $4 (IPv$family), got $status"
+  passed "$1 does not reach $2 on $3 $4 (IPv$family)"
+}
+
+# expect_flow KEY=VALUE...: some flow record has all of these; keys: integration/flow_match.py.
+expect_flow() {
+  python3 "$integration/flow_match.py" --within 5 "$build/drywall" "$@" || fail "no flow record with $*"
+  passed "flow $*"
+}
+
+expect_no_flow() {
+  python3 "$integration/flow_match.py" --absent "$build/drywall" "$@" || fail "unexpected flow record with $*"
+  passed "no flow $*"
+}
+
+# expect WHAT COMMAND...
+expect() {
+  local what=$1
+  shift
+  "$@" || fail "$what"
+  passed "$what"
+}
