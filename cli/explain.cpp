@@ -34,12 +34,16 @@ struct Worlds {
   Plan pending_plan;
   EndpointMap enforced;
   EndpointMap pending;
+  Classifier enforced_rules;
+  Classifier pending_rules;
 
   Worlds(const Inventory& inventory, const Host& host, const std::vector<LocalAddress>& local)
       : enforced_plan(compile(inventory, host, World::enforced)),
         pending_plan(compile(inventory, host, World::pending)),
         enforced(enforced_plan, local),
-        pending(pending_plan, local) {}
+        pending(pending_plan, local),
+        enforced_rules(enforced_plan),
+        pending_rules(pending_plan) {}
 };
 
 /// What one world does with a packet.
@@ -100,7 +104,7 @@ void write_world(std::string& out, const Answer& answer) {
   out += "]}";
 }
 
-void write_answer(std::string& out, const Worlds& worlds, const Passage& passage, const Answer& enforced,
+void write_answer(std::string& out, Worlds& worlds, const Passage& passage, const Answer& enforced,
                   const Answer& pending) {
   out += R"({"enforced":)";
   write_world(out, enforced);
@@ -116,7 +120,7 @@ void write_answer(std::string& out, const Worlds& worlds, const Passage& passage
 }
 
 /// Answers every line, in order: 0 both worlds agree everywhere, 1 they differ, 2 a line could not be read.
-Exit explain_lines(const Worlds& worlds, std::istream& in) {
+Exit explain_lines(Worlds& worlds, std::istream& in) {
   Exit exit = Exit::yes;
   std::string out;
   for (std::string line; std::getline(in, line);) {
@@ -126,8 +130,8 @@ Exit explain_lines(const Worlds& worlds, std::istream& in) {
       exit = Exit::usage;
       fmt::format_to(std::back_inserter(out), "{{\"error\":{}}}\n", json_text(passage.error()));
     } else {
-      const Answer enforced{judge(worlds.enforced, *passage)};
-      const Answer pending{judge(worlds.pending, *passage)};
+      const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, *passage)};
+      const Answer pending{judge(worlds.pending, worlds.pending_rules, *passage)};
       if (exit == Exit::yes && enforced.allowed() != pending.allowed()) exit = Exit::no;
       write_answer(out, worlds, *passage, enforced, pending);
     }
@@ -160,9 +164,9 @@ void print_world(const char* title, const Answer& answer) {
   }
 }
 
-Exit explain_one(const Worlds& worlds, const Passage& passage, Format format) {
-  const Answer enforced{judge(worlds.enforced, passage)};
-  const Answer pending{judge(worlds.pending, passage)};
+Exit explain_one(Worlds& worlds, const Passage& passage, Format format) {
+  const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, passage)};
+  const Answer pending{judge(worlds.pending, worlds.pending_rules, passage)};
   if (format == Format::json) {
     std::string out;
     write_answer(out, worlds, passage, enforced, pending);
@@ -196,7 +200,7 @@ tl::expected<Passage, std::string> passage_of(const Options& options) {
   return parse_passage(line.dump());
 }
 
-Exit explain_flows(const Worlds& worlds, const Options& options) {
+Exit explain_flows(Worlds& worlds, const Options& options) {
   if (options.flows == "-") return explain_lines(worlds, std::cin);
   std::ifstream file(options.flows);
   if (!file) {
@@ -226,7 +230,7 @@ Exit explain(const Options& options) {
     for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
     return Exit::usage;
   }
-  const Worlds worlds(parsed.inventory, this_host(options.node), *local);
+  Worlds worlds(parsed.inventory, this_host(options.node), *local);
   if (!options.flows.empty()) return explain_flows(worlds, options);
   const auto passage = passage_of(options);
   if (!passage) {

@@ -44,27 +44,28 @@ Colour colour_of(const std::string& verdict) {
   return verdict == "would-deny" ? Colour::warning : Colour::good;
 }
 
-/// The words of a hit's action; of a policy and of what is no policy.
-std::string verb_of(const std::string& action) {
+/// What a hit does, or would do.
+std::string verb_of(const std::string& action, World world) {
+  if (world == World::pending) return "would " + action;
   if (action == "allow") return "allows";
   if (action == "deny") return "denies";
   return action == "pass" ? "passes" : action;
 }
 
-std::string trace_text(const Json& trace, bool wide) {
+std::string trace_text(const Json& trace, World world, bool wide) {
   std::string out;
   for (const Json& hit : trace) {
     if (!out.empty()) out += "; then ";
-    out += hit_text(hit, wide);
+    out += hit_text(hit, world, wide);
   }
   return out.empty() ? "no policy governs this" : out;
 }
 
 }  // namespace
 
-std::string hit_text(const Json& hit, bool wide) {
+std::string hit_text(const Json& hit, World world, bool wide) {
   const std::string kind = text_at(hit, "kind");
-  const std::string action = verb_of(text_at(hit, "action"));
+  const std::string action = verb_of(text_at(hit, "action"), world);
   const std::string policy = fmt::format("{} {}", kind, with_namespace(hit));
   const std::string tier = text_at(hit, "tier");
   const Json& rule = at(hit, "rule");
@@ -127,8 +128,8 @@ std::vector<Cell> flow_row(const Json& record, bool wide) {
 
 std::string flow_traces(const Json& record, bool wide) {
   const Json& policies = at(record, "policies");
-  return fmt::format("  enforced: {}\n  pending:  {}\n", trace_text(at(policies, "enforced"), wide),
-                     trace_text(at(policies, "pending"), wide));
+  return fmt::format("  enforced: {}\n  pending:  {}\n", trace_text(at(policies, "enforced"), World::enforced, wide),
+                     trace_text(at(policies, "pending"), World::pending, wide));
 }
 
 }  // namespace drywall::cli

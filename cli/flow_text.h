@@ -6,6 +6,7 @@
 
 #include "cli/json.h"
 #include "cli/terminal.h"
+#include "policy/plan.h"
 
 namespace drywall::cli {
 
@@ -15,7 +16,8 @@ namespace drywall::cli {
 /// The lines below it: who decided in each world; wide: file and line too.
 [[nodiscard]] std::string flow_traces(const Json& record, bool wide);
 
-/// `NetworkPolicy prod/web rule 0 allows`, `end of tier default denies (GlobalNetworkPolicy lockdown)`.
-[[nodiscard]] std::string hit_text(const Json& hit, bool wide);
+/// `NetworkPolicy prod/web rule 0 allows`, or `would allow` in the pending world; `end of tier default denies
+/// (GlobalNetworkPolicy lockdown)`.
+[[nodiscard]] std::string hit_text(const Json& hit, World world, bool wide);
 
 }  // namespace drywall::cli

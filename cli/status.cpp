@@ -53,6 +53,11 @@ std::string endpoint_text(const Json& endpoint) {
                      joined(at(endpoint, "interfaces")));
 }
 
+std::string sync_text(const Json& in_sync) {
+  if (!in_sync.is_boolean()) return "cannot be asked";
+  return in_sync == true ? "in sync" : "NOT in sync";
+}
+
 Colour colour_of(const std::string& state) {
   if (state == "enforcing") return Colour::good;
   return state == "degraded" ? Colour::bad : Colour::none;
@@ -65,10 +70,12 @@ void print_row(std::string_view name, std::string_view value) {
 void print_table(const Json& status) {
   const std::string state = text_at(status, "state");
   const std::string applied_at = text_at(status, "applied_at");
+  const std::string differs_since = text_at(status, "differs_since");
   fmt::print("{:<12} {}\n", "state", coloured(colour_of(state), state));
   print_row("generation",
             fmt::format("{}{}{}", number_at(status, "generation"), applied_at.empty() ? "" : ", applied ", applied_at));
   print_row("directory", text_at(status, "policy_dir"));
+  if (!differs_since.empty()) print_row("", fmt::format("differs from what is in force since {}", differs_since));
   const Json& policies = at(status, "policies");
   print_row("policies",
             fmt::format("{} enforced, {} staged", number_at(policies, "enforced"), number_at(policies, "staged")));
@@ -84,8 +91,9 @@ void print_table(const Json& status) {
   print_row("failsafe in", joined(at(failsafe, "inbound")));
   print_row("failsafe out", joined(at(failsafe, "outbound")));
   const Json& kernel = at(status, "kernel");
-  print_row("kernel", fmt::format("{}, healed {} times", at(kernel, "in_sync") == true ? "in sync" : "NOT in sync",
-                                  number_at(kernel, "healed")));
+  print_row("kernel",
+            fmt::format("{}, healed {} times", sync_text(at(kernel, "in_sync")), number_at(kernel, "healed")));
+  for (const Json& note : at(status, "notes")) print_row("note", note.get<std::string>());
   print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));
 }
 

@@ -4,11 +4,13 @@
 
     traffic.py serve PROTOCOL READY_FILE PORT...          on all addresses of both families, until killed
     traffic.py connect PROTOCOL ADDRESS PORT SECONDS      exit 0 answered, 1 no answer in time, 2 refused
+    traffic.py reach PORT SECONDS ADDRESS...              TCP to all at once; prints `ADDRESS yes|no` for each
 """
 import pathlib
 import select
 import socket
 import sys
+import time
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
@@ -60,7 +62,27 @@ def connect(protocol, address, port, seconds):
             return 2
 
 
+def reach(port, seconds, addresses):
+    waiting = {}
+    for address in addresses:
+        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        client.setblocking(False)
+        client.connect_ex((address, port))
+        waiting[client] = address
+    deadline = time.monotonic() + seconds
+    answers = dict.fromkeys(addresses, "no")
+    while waiting and time.monotonic() < deadline:
+        for client in select.select([], list(waiting), [], max(0, deadline - time.monotonic()))[1]:
+            connected = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+            answers[waiting.pop(client)] = "yes" if connected else "no"
+    for address, answer_word in answers.items():
+        print(address, answer_word)
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "reach":
+        sys.exit(reach(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))
     if sys.argv[1] == "serve":
         serve(sys.argv[2], sys.argv[3], [int(port) for port in sys.argv[4:]])
     sys.exit(connect(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5])))

@@ -136,7 +136,7 @@ void RuleCompiler::add_service(std::vector<Predicate>& all_of, const Scope& scop
   const std::string definition = fmt::format("service {}/{}", ns, reference.name);
   if (side == Side::destination) {
     std::ranges::sort(endpoints);
-    endpoints.erase(std::ranges::unique(endpoints).begin(), endpoints.end());
+    endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
     all_of.push_back(PortIn{side, {}, intern(definition, std::move(endpoints))});
     return;
   }

@@ -2,6 +2,7 @@
 #include "policy/evaluate.h"
 
 #include <algorithm>
+#include <span>
 
 #include "policy/result.h"
 
@@ -52,20 +53,15 @@ Verdict verdict_of(Action action) {
   return action == Action::allow ? Verdict::allow : Verdict::deny;
 }
 
-/// What the policies of a list do; nothing if none of their rules matches.
-struct Hit {
-  const PlannedPolicy* policy;
-  const PlannedRule* rule;
-};
-std::optional<Hit> first_hit(const Plan& plan, const std::vector<PolicyIndex>& policies, const Packet& packet) {
+std::optional<PolicyHit> first_hit(const Plan& plan, std::span<const PolicyIndex> policies, const Packet& packet) {
   for (const PolicyIndex index : policies) {
     const PlannedPolicy& policy = plan.policies[index];
-    if (const PlannedRule* rule = first_match(plan, policy, packet)) return Hit{&policy, rule};
+    if (const PlannedRule* rule = first_match(plan, policy, packet)) return PolicyHit{&policy, rule};
   }
   return std::nullopt;
 }
 
-Decision decided(Trace trace, const Hit& hit) {
+Decision decided(Trace trace, const PolicyHit& hit) {
   trace.push_back(trace_entry(*hit.policy, *hit.rule));
   return {verdict_of(hit.rule->action), std::move(trace)};
 }
@@ -101,13 +97,17 @@ bool matches(const Plan& plan, const Predicate& predicate, const Packet& packet)
 }
 
 Decision evaluate(const Plan& plan, const PlannedLeg& leg, const Packet& packet) {
+  return evaluate(plan, leg, packet, [&](const PlannedTier& tier) { return first_hit(plan, tier.policies, packet); });
+}
+
+Decision evaluate(const Plan& plan, const PlannedLeg& leg, const Packet& packet, const TierMatcher& match) {
   Trace trace;
-  for (const auto& exemption : {leg.essentials, leg.failsafes}) {
-    if (!exemption) continue;
-    if (const auto hit = first_hit(plan, {*exemption}, packet)) return decided(std::move(trace), *hit);
+  for (const auto* exemption : {&leg.essentials, &leg.failsafes}) {
+    if (!*exemption) continue;
+    if (const auto hit = first_hit(plan, std::span(&**exemption, 1), packet)) return decided(std::move(trace), *hit);
   }
   for (const PlannedTier& tier : leg.tiers) {
-    const auto hit = first_hit(plan, tier.policies, packet);
+    const auto hit = match(tier);
     if (hit && hit->rule->action != Action::pass) return decided(std::move(trace), *hit);
     trace.push_back(hit ? trace_entry(*hit->policy, *hit->rule) : trace_entry(plan, tier));
     if (!hit && tier.end.action == Action::deny) return {Verdict::deny, std::move(trace)};

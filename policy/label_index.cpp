@@ -89,7 +89,7 @@ std::vector<EndpointPort> LabelIndex::ports(const std::vector<std::string>& name
     }
   });
   std::ranges::sort(found);
-  found.erase(std::ranges::unique(found).begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 

@@ -31,7 +31,9 @@ struct Address {
 /// Network byte order: 4 or 16 bytes. `address_from_bytes` gives nothing for any other length.
 [[nodiscard]] std::optional<Address> address_from_bytes(std::span<const std::byte> bytes);
 [[nodiscard]] std::vector<std::byte> to_bytes(const Address& address);
-[[nodiscard]] constexpr unsigned bits_of(Family family) { return family == Family::v4 ? 32 : 128; }
+[[nodiscard]] constexpr unsigned bits_of(Family family) {
+  return family == Family::v4 ? 32 : 128;
+}
 
 /// An address block; `base` has no bits below `length` unless the text had them and the reader allowed it.
 struct Prefix {
@@ -40,7 +42,7 @@ struct Prefix {
   auto operator<=>(const Prefix&) const = default;
 };
 
-/// `ADDRESS/LENGTH` as Go's net.ParseCIDR reads it; a bare address is not a prefix.
+/// `ADDRESS/LENGTH` as Go's net.ParseCIDR reads it, but no leading zeros in LENGTH; a bare address is not a prefix.
 [[nodiscard]] std::optional<Prefix> parse_prefix(std::string_view text);
 [[nodiscard]] std::string to_string(const Prefix& prefix);
 /// The block with all bits below its length cleared.

@@ -84,7 +84,7 @@ void check_service_place(Fields& entity, EntityPlace place) {
   const bool ingress = place.direction == Direction::ingress;
   if ((place.side == Side::source) != ingress) {
     reader.error(
-        node, "services-misplaced",
+        entity.key("services"), "services-misplaced",
         fmt::format("services cannot stand in the {} of an {} rule", entity.where(), to_string(place.direction)),
         ingress ? "write them under \"source:\", or use selector and ports" : "write them under \"destination:\"");
   }

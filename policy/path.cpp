@@ -16,7 +16,8 @@ Packet before_dnat(const Passage& passage) {
 /// Judges the packet bucket by bucket and keeps what came of it.
 class Walk {
  public:
-  Walk(const Plan& plan, const Passage& passage) : plan_(plan), packet_(passage.packet), early_(before_dnat(passage)) {}
+  Walk(Classifier& classifier, const Passage& passage)
+      : classifier_(classifier), packet_(passage.packet), early_(before_dnat(passage)) {}
 
   /// The buckets of one endpoint and direction in turn; true if the packet was allowed before the last of them.
   bool through(const PlannedEndpoint* endpoint, Direction direction, std::initializer_list<Bucket> buckets) {
@@ -25,7 +26,7 @@ class Walk {
       const PlannedLeg* leg = endpoint->leg(bucket, direction);
       if (leg == nullptr) continue;
       const bool early = bucket == Bucket::untracked || bucket == Bucket::pre_dnat;
-      Decision decision = evaluate(plan_, *leg, early ? early_ : packet_);
+      Decision decision = classifier_.evaluate(*leg, early ? early_ : packet_);
       const Verdict verdict = decision.verdict;
       if (verdict != Verdict::undecided || !decision.trace.empty())
         judged_.push_back({endpoint, leg, std::move(decision)});
@@ -37,7 +38,7 @@ class Walk {
   std::vector<JudgedLeg> take() { return std::move(judged_); }
 
  private:
-  const Plan& plan_;
+  Classifier& classifier_;
   Packet packet_;
   Packet early_;
   std::vector<JudgedLeg> judged_;
@@ -124,8 +125,8 @@ bool EndpointMap::is_workload_interface(std::string_view interface) const {
                              [&](const std::string& prefix) { return interface.starts_with(prefix); });
 }
 
-std::vector<JudgedLeg> judge(const EndpointMap& endpoints, const Passage& passage) {
-  Walk walk(endpoints.plan(), passage);
+std::vector<JudgedLeg> judge(const EndpointMap& endpoints, Classifier& classifier, const Passage& passage) {
+  Walk walk(classifier, passage);
   if (!passage.in_interface.empty() && !passage.out_interface.empty()) {
     forwarded(endpoints, passage, walk);
   } else if (!passage.in_interface.empty()) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "policy/classifier.h"
 #include "policy/evaluate.h"
 #include "policy/plan.h"
 
@@ -63,6 +64,8 @@ struct JudgedLeg {
 /// Every leg that judges the packet, in the order of its way. Without interfaces: the egress of the endpoint that owns
 /// the source, then the ingress of the one that owns the destination. With them: the host endpoints and buckets of the
 /// way from one to the other. An untracked or preDNAT Allow spares the packet that endpoint's later buckets.
-[[nodiscard]] std::vector<JudgedLeg> judge(const EndpointMap& endpoints, const Passage& passage);
+///   classifier  of the same plan as `endpoints`
+[[nodiscard]] std::vector<JudgedLeg> judge(const EndpointMap& endpoints, Classifier& classifier,
+                                           const Passage& passage);
 
 }  // namespace drywall

@@ -378,9 +378,11 @@ void Fields::missing(std::string_view key, std::string help) {
 }
 
 void Fields::done() {
+  std::size_t left = 1000;  // finding what was meant is costly
   if (node_ == nullptr) return;
   for (const auto& [key, value] : node_->entries) {
     if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
+    if (left-- == 0) return;
     reader_->error(key, "unknown-field", fmt::format("{} has no field {}", where_, quoted(key.text)),
                    help_for(key.text));
   }

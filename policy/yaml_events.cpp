@@ -10,13 +10,14 @@
 #include <istream>
 #include <map>
 #include <stdexcept>
-#include <streambuf>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "policy/result.h"
+#include "policy/yaml_explain.h"
+#include "policy/yaml_feed.h"
 
 namespace drywall::yaml {
 namespace {
@@ -26,15 +27,8 @@ struct Stop {
   Outcome outcome;
 };
 
-/// While a value in brackets may yet turn out to be a key, yaml-cpp keeps all of its tokens, some hundred bytes each,
-/// and reports nothing. So many characters that can make a token may lie ahead of the last event.
-constexpr std::size_t most_tokens_ahead = 1'000'000;
 constexpr std::size_t most_diagnostics = 100;  // of one file; who has more of them does not read them
 constexpr std::size_t longest_quote = 40;      // bytes of the user's text that a message repeats
-
-bool makes_token(char c) {
-  return std::string_view("[]{},:?\"'!&*").find(c) != std::string_view::npos;
-}
 
 std::string quoted(std::string_view text) {
   std::size_t end = std::min(text.size(), longest_quote);
@@ -49,157 +43,6 @@ std::string in_quotes(std::string_view text) {
   if (text.find_first_of("\"\\") == std::string_view::npos) return fmt::format(": \"{}\"", text);
   return {};
 }
-
-bool is_blank(char c) {
-  return c == ' ' || c == '\t';
-}
-bool is_space(char c) {
-  return is_blank(c) || c == '\n' || c == '\r';
-}
-
-/// What yaml-cpp is given to read, and how its positions map to the file.
-struct Feed {
-  std::string text;
-  std::size_t begin = 0;   // offset in the file of the byte at `prefix`
-  std::size_t prefix = 0;  // bytes at the beginning of `text` that are not in the file
-};
-
-bool is_high_surrogate(std::string_view escape) {
-  return escape.size() >= 6 && escape[0] == '\\' && escape[1] == 'u' && (escape[2] == 'd' || escape[2] == 'D') &&
-         std::string_view("89abAB").find(escape[3]) != std::string_view::npos;
-}
-
-bool is_low_surrogate(std::string_view escape) {
-  return escape.size() >= 6 && escape[0] == '\\' && escape[1] == 'u' && (escape[2] == 'd' || escape[2] == 'D') &&
-         std::string_view("cdefCDEF").find(escape[3]) != std::string_view::npos;
-}
-
-std::optional<char32_t> hexadecimal(std::string_view digits) {
-  char32_t value = 0;
-  for (const char c : digits) {
-    const std::size_t digit =
-        std::string_view("0123456789abcdef").find(c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c);
-    if (digit == std::string_view::npos) return std::nullopt;
-    value = value * 16 + static_cast<char32_t>(digit);
-  }
-  return value;
-}
-
-/// The UTF-8 of an escaped surrogate pair (\uD83D\uDE00); empty if `text` does not begin with one.
-std::string surrogate_pair(std::string_view text) {
-  if (text.size() < 12 || !is_high_surrogate(text) || !is_low_surrogate(text.substr(6))) return {};
-  const auto high = hexadecimal(text.substr(2, 4));
-  const auto low = hexadecimal(text.substr(8, 4));
-  if (!high || !low) return {};
-  const char32_t c = 0x10000 + ((*high - 0xD800) << 10U) + (*low - 0xDC00);
-  return {static_cast<char>(0xF0 | (c >> 18U)), static_cast<char>(0x80 | ((c >> 12U) & 0x3FU)),
-          static_cast<char>(0x80 | ((c >> 6U) & 0x3FU)), static_cast<char>(0x80 | (c & 0x3FU))};
-}
-
-/// Undoes the surrogate pairs of JSON strings, which yaml-cpp refuses. What follows the string keeps its place: the
-/// room that is won becomes spaces after the closing quote.
-void undo_surrogate_pairs(std::string& json) {
-  std::size_t out = 0;
-  bool in_string = false;
-  for (std::size_t in = 0; in < json.size();) {
-    const std::string_view rest = std::string_view(json).substr(in);
-    if (!in_string) {
-      in_string = rest[0] == '"';
-      json[out++] = json[in++];
-    } else if (const std::string pair = surrogate_pair(rest); !pair.empty()) {
-      out = json.replace(out, pair.size(), pair).size() == 0 ? out : out + pair.size();
-      in += 12;
-    } else if (rest[0] == '\\' && rest.size() > 1) {
-      json[out++] = json[in++];
-      json[out++] = json[in++];
-    } else {
-      in_string = rest[0] != '"';
-      json[out++] = json[in++];
-      while (!in_string && out < in) json[out++] = ' ';
-    }
-  }
-  while (out < json.size()) json[out++] = ' ';
-}
-
-/// Whether every quote of the text begins or ends a JSON string. YAML in brackets need not be JSON: [it's, a "b"].
-bool has_json_strings(std::string_view text) {
-  char before = '[';  // the last character that is no space
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"') {
-      const std::size_t length = quoted_length(text.substr(i));
-      if (length == 0 || std::string_view("[{,:").find(before) == std::string_view::npos) return false;
-      i += length - 1;
-    } else if (c == '\'' || c == '#') {
-      return false;
-    }
-    if (!is_space(c)) before = c;
-  }
-  return true;
-}
-
-/// `name` is what the user called the file.
-bool is_json_name(std::string_view name) {
-  return name.ends_with(".json") || name.ends_with(".JSON");
-}
-
-/// Three things are done for yaml-cpp's sake. A document in brackets gets a `--- ` before it on its line: it cannot be
-/// a key there, so its tokens need not be kept until its end. A `...` at the end keeps yaml-cpp 0.6 from reading beyond
-/// its last token. Of a region that begins with `...`, these three bytes are left out: they would be an empty document.
-Feed feed_for(const Text& text, const Region& region) {
-  const std::string_view bytes = text.bytes().substr(0, region.end);
-  std::size_t begin = region.begin;
-  if (bytes.substr(begin).starts_with("...")) begin += 3;
-  std::size_t content = begin;
-  if (bytes.substr(content).starts_with("---")) content += 3;
-  while (content < bytes.size() && is_space(bytes[content])) ++content;
-  const bool brackets = content < bytes.size() && (bytes[content] == '{' || bytes[content] == '[');
-  if (brackets) begin = content;
-  Feed feed;
-  feed.begin = begin;
-  if (brackets) feed.text = "--- ";
-  feed.prefix = feed.text.size();
-  feed.text += bytes.substr(begin);
-  const bool escapes = brackets && is_json_name(text.name()) && feed.text.find("\\u") != std::string::npos;
-  if (escapes && has_json_strings(bytes.substr(begin))) undo_surrogate_pairs(feed.text);
-  if (!feed.text.ends_with('\n')) feed.text += '\n';
-  feed.text += "...\n";
-  return feed;
-}
-
-/// Hands out the feed, and stops yaml-cpp when it runs too far ahead of its own events.
-class FeedBuffer final : public std::streambuf {
- public:
-  explicit FeedBuffer(std::string& feed) { setg(feed.data(), feed.data(), feed.data() + feed.size()); }
-
-  /// An event at this byte of the feed arrived.
-  void delivered(std::size_t offset) { delivered_ = std::max(delivered_, offset); }
-  [[nodiscard]] bool ran_ahead() const { return ran_ahead_; }
-  [[nodiscard]] bool consumed() const { return gptr() == egptr(); }
-
- protected:
-  std::streamsize xsgetn(char* to, std::streamsize count) override {
-    count = std::min<std::streamsize>(count, egptr() - gptr());
-    for (; counted_ < delivered_; ++counted_) tokens_ahead_ -= makes_token(eback()[counted_]) ? 1 : 0;
-    const std::size_t read = static_cast<std::size_t>(gptr() - eback());
-    for (std::size_t i = std::max(read, counted_); i < read + static_cast<std::size_t>(count); ++i) {
-      tokens_ahead_ += makes_token(eback()[i]) ? 1 : 0;
-    }
-    if (tokens_ahead_ > most_tokens_ahead) {
-      ran_ahead_ = true;
-      throw Stop{Outcome::exhausted};
-    }
-    std::copy_n(gptr(), count, to);
-    setg(eback(), gptr() + count, egptr());
-    return count;
-  }
-
- private:
-  std::size_t delivered_ = 0;
-  std::size_t counted_ = 0;       // before this byte, nothing is ahead
-  std::size_t tokens_ahead_ = 0;  // bytes that may make a token, from counted_ to what was read
-  bool ran_ahead_ = false;
-};
 
 /// Where a collection stands in its document: which child of each one above it. Nodes move while they grow; this holds.
 using Path = std::vector<std::size_t>;
@@ -232,7 +75,11 @@ class Builder final : public YAML::EventHandler {
 
   [[nodiscard]] std::optional<Node> take_root() { return std::move(root_); }
   [[nodiscard]] std::size_t last_offset() const { return last_offset_; }
-  [[nodiscard]] const Frame* innermost() const { return frames_.empty() ? nullptr : &frames_.back(); }
+  [[nodiscard]] Progress progress() const {
+    if (frames_.empty()) return {last_offset_, std::nullopt};
+    const Frame& frame = frames_.back();
+    return {last_offset_, OpenCollection{frame.node.type, frame.flow, frame.offset}};
+  }
 
   /// The byte of the file that yaml-cpp means.
   [[nodiscard]] std::size_t offset_of(const YAML::Mark& mark) const {
@@ -354,12 +201,6 @@ class Builder final : public YAML::EventHandler {
     report(text_.line_begin(line) + tab, text_.line_begin(line) + tab + 1, tab_mistake());
   }
 
- public:
-  [[nodiscard]] static Mistake tab_mistake() {
-    return {"yaml-tab", "a tab in the indentation", "YAML is indented with spaces: replace each tab by spaces"};
-  }
-
- private:
   void place(Node& node, std::size_t offset, std::size_t length) const {
     node.line = text_.line_at(offset);
     node.column = 1 + text_.code_points(text_.line_begin(node.line), offset);
@@ -624,230 +465,13 @@ class Builder final : public YAML::EventHandler {
   std::uint32_t line_of_tab_ = 0;
 };
 
-/// What yaml-cpp says, and what it means to the person who wrote the file.
-struct KnownError {
-  std::string_view message;  // how yaml-cpp's begins
-  Mistake mistake;
-};
-
-const std::vector<KnownError>& known_errors() {
-  static const std::vector<KnownError> errors{
-      {YAML::ErrorMsg::BLOCK_ENTRY,
-       {"yaml-syntax", "`- ` cannot stand here", "write each item of the list on its own line"}},
-      {YAML::ErrorMsg::MAP_KEY, {"yaml-syntax", "`? ` cannot stand here", "put text that begins with ? in quotes"}},
-      {YAML::ErrorMsg::UNKNOWN_ANCHOR,
-       {"yaml-alias", "this alias names no anchor before it in the document", "put text that begins with * in quotes"}},
-      {YAML::ErrorMsg::ALIAS_NOT_FOUND,
-       {"yaml-alias", "`*` begins an alias, and has no name here", "if it is meant as text, put it in quotes: \"*\""}},
-      {YAML::ErrorMsg::ANCHOR_NOT_FOUND,
-       {"yaml-alias", "`&` begins an anchor, and has no name here", "put text that begins with & in quotes"}},
-      {YAML::ErrorMsg::CHAR_IN_ALIAS,
-       {"yaml-alias", "`*` begins an alias, and this cannot be in its name", "put text that begins with * in quotes"}},
-      {YAML::ErrorMsg::CHAR_IN_ANCHOR,
-       {"yaml-alias", "`&` begins an anchor, and this cannot be in its name", "put text that begins with & in quotes"}},
-      {YAML::ErrorMsg::MULTIPLE_ANCHORS, {"yaml-alias", "a value with two anchors", "keep one of them"}},
-      {YAML::ErrorMsg::MULTIPLE_TAGS, {"yaml-tag", "a value with two tags", "remove them"}},
-      {YAML::ErrorMsg::ALIAS_CONTENT, {"yaml-alias", "an alias takes no tag and no anchor", "remove it"}},
-      {YAML::ErrorMsg::TAG_WITH_NO_SUFFIX,
-       {"yaml-tag", "`!` begins a tag here", "put text that begins with ! in quotes"}},
-      {YAML::ErrorMsg::CHAR_IN_TAG_HANDLE,
-       {"yaml-tag", "`!` begins a tag here", "put text that begins with ! in quotes"}},
-      {YAML::ErrorMsg::END_OF_VERBATIM_TAG,
-       {"yaml-tag", "`!<` begins a tag here", "put text that begins with ! in quotes"}},
-      {YAML::ErrorMsg::INVALID_HEX,
-       {"yaml-syntax", "an escape (\\x, \\u or \\U) without its hexadecimal digits",
-        "write 2 digits after \\x, 4 after \\u, 8 after \\U; or use single quotes, where \\ is a plain character"}},
-      {YAML::ErrorMsg::INVALID_UNICODE,
-       {"yaml-syntax", "an escape that is no character by itself",
-        "write the character itself, or \\U and 8 digits; half of a \\uD800 pair is no character"}},
-      {YAML::ErrorMsg::INVALID_ESCAPE,
-       {"yaml-syntax", "an unknown escape in double quotes",
-        "write \\\\ for a backslash, or use single quotes, where \\ is a plain character"}},
-      {YAML::ErrorMsg::CHAR_IN_BLOCK,
-       {"yaml-syntax", "text after the | or > that begins a block of text", "begin the text on the next line"}},
-      {YAML::ErrorMsg::ZERO_INDENT_IN_BLOCK,
-       {"yaml-syntax", "a block of text cannot be indented by 0", "write | or > alone"}},
-      {YAML::ErrorMsg::YAML_MAJOR_VERSION, {"yaml-syntax", "a version of YAML that is not 1.x", "remove the line"}},
-      {YAML::ErrorMsg::YAML_VERSION, {"yaml-syntax", "a %YAML line without a version", "remove the line"}},
-      {YAML::ErrorMsg::BAD_FILE,
-       {"yaml-limit", "values are nested too deeply", "policies need a dozen levels; is this a policy file?"}},
-  };
-  return errors;
-}
-
-/// Turns an exception of yaml-cpp's into a diagnostic.
-class Explanation {
- public:
-  Explanation(const Text& text, const Region& region, const Builder& builder)
-      : text_(text), region_(region), builder_(builder) {}
-
-  [[nodiscard]] Diagnostic of(std::string_view message, std::size_t offset) const {
-    if (const auto tab = tab_near(offset)) return text_.diagnostic(*tab, *tab + 1, Builder::tab_mistake());
-    if (message == YAML::ErrorMsg::MAP_VALUE) return of_colon(offset);
-    if (message == YAML::ErrorMsg::END_OF_MAP || message == YAML::ErrorMsg::END_OF_SEQ)
-      return of_block(message, offset);
-    if (message == YAML::ErrorMsg::END_OF_MAP_FLOW || message == YAML::ErrorMsg::END_OF_SEQ_FLOW)
-      return of_flow(offset);
-    if (message == YAML::ErrorMsg::FLOW_END) return of_closing_bracket(offset);
-    if (message == YAML::ErrorMsg::EOF_IN_SCALAR || message == YAML::ErrorMsg::DOC_IN_SCALAR)
-      return of_open_quote(offset);
-    if (message == YAML::ErrorMsg::UNKNOWN_TOKEN) return of_unknown_character(offset);
-    if (message.starts_with(YAML::ErrorMsg::INVALID_HEX) || message.starts_with(YAML::ErrorMsg::INVALID_UNICODE) ||
-        message.starts_with(YAML::ErrorMsg::INVALID_ESCAPE)) {
-      offset = escape_before(offset);
-    }
-    for (const KnownError& known : known_errors()) {
-      if (message.starts_with(known.message)) return at(offset, word_end(offset), known.mistake);
-    }
-    return at(offset, word_end(offset), {"yaml-syntax", fmt::format("this is not YAML: {}", message), ""});
-  }
-
- private:
-  [[nodiscard]] Diagnostic at(std::size_t begin, std::size_t end, Mistake mistake) const {
-    const std::size_t visible = std::min(begin, text_end());
-    return text_.diagnostic(visible, std::max(end, visible), std::move(mistake));
-  }
-
-  /// After the last character of the document that is no space.
-  [[nodiscard]] std::size_t text_end() const {
-    std::size_t end = region_.end;
-    while (end > region_.begin && is_space(text_.bytes()[end - 1])) --end;
-    return end;
-  }
-
-  [[nodiscard]] std::size_t word_end(std::size_t offset) const {
-    std::size_t end = offset;
-    while (end < region_.end && !is_space(text_.bytes()[end])) ++end;
-    return std::max(end, offset + 1);
-  }
-
-  [[nodiscard]] std::string_view before_on_line(std::size_t offset) const {
-    const std::size_t begin = text_.line_begin(text_.line_at(offset));
-    return text_.bytes().substr(begin, offset - begin);
-  }
-
-  /// yaml-cpp has read the escape when it complains.
-  [[nodiscard]] std::size_t escape_before(std::size_t offset) const {
-    const std::string_view before = before_on_line(offset);
-    const std::size_t backslash = before.substr(0, before.size() - std::min<std::size_t>(before.size(), 1)).rfind('\\');
-    return backslash == std::string_view::npos ? offset : offset - before.size() + backslash;
-  }
-
-  /// A tab in the indentation from the last value that was understood to the mistake.
-  [[nodiscard]] std::optional<std::size_t> tab_near(std::size_t offset) const {
-    const Frame* const innermost = builder_.innermost();
-    if (!text_.has_tabs() || (innermost != nullptr && innermost->flow)) return std::nullopt;
-    const std::uint32_t first = text_.line_at(builder_.last_offset());
-    for (std::uint32_t line = text_.line_at(offset); line >= first && line > 0; --line) {
-      const std::string_view content = text_.line(line);
-      const std::size_t indented = content.find_first_not_of(" \t-?:");
-      const std::size_t tab = content.substr(0, indented).find('\t');
-      if (tab != std::string_view::npos && indented != std::string_view::npos) return text_.line_begin(line) + tab;
-    }
-    return std::nullopt;
-  }
-
-  [[nodiscard]] Diagnostic of_colon(std::size_t offset) const {
-    const std::string_view before = before_on_line(offset);
-    const bool first_on_line = before.find(": ") == std::string_view::npos;
-    if (first_on_line && text_.line_at(builder_.last_offset()) < text_.line_at(offset)) {
-      const std::size_t begin = offset - before.size() + std::min(before.find_first_not_of(' '), before.size());
-      return at(begin, offset,
-                {"yaml-syntax", "a key where the text of the line above goes on",
-                 "align it with the keys that it belongs to; it is indented more than they are"});
-    }
-    return at(offset, offset + 1,
-              {"yaml-syntax", "a second `: ` in one line",
-               "put a value that contains `: ` in quotes, or write the inner mapping on lines of its own"});
-  }
-
-  [[nodiscard]] Diagnostic of_block(std::string_view message, std::size_t offset) const {
-    const Frame* const innermost = builder_.innermost();
-    const bool begins_line = before_on_line(offset).find_first_not_of(' ') == std::string_view::npos;
-    if (!begins_line) {
-      return at(offset, word_end(offset),
-                {"yaml-syntax", "more text after a complete value",
-                 "put the whole value in one pair of quotes, or begin a new line"});
-    }
-    const bool sequence = message == YAML::ErrorMsg::END_OF_SEQ;
-    const std::string what = sequence ? "list" : "mapping";
-    if (innermost == nullptr)
-      return at(offset, word_end(offset), {"yaml-syntax", "unexpected text", "check the indentation"});
-    const Node& node = innermost->node;
-    return at(offset, word_end(offset),
-              {"yaml-syntax",
-               fmt::format("this line does not belong to the {} that begins at {}:{}", what, node.line, node.column),
-               fmt::format("begin it in column {} like the other {} there, or indent it like what it belongs to",
-                           node.column, sequence ? "items (`- `)" : "keys")});
-  }
-
-  [[nodiscard]] Diagnostic of_flow(std::size_t offset) const {
-    const Frame* const innermost = builder_.innermost();
-    if (innermost == nullptr) return at(offset, word_end(offset), {"yaml-syntax", "unexpected text", ""});
-    const bool sequence = innermost->node.type == Type::sequence;
-    if (offset >= text_end()) {
-      return at(innermost->offset, innermost->offset + 1,
-                {"yaml-syntax", fmt::format("this `{}` is never closed", sequence ? '[' : '{'),
-                 fmt::format("write `{}` where it ends", sequence ? ']' : '}')});
-    }
-    return at(offset, word_end(offset),
-              {"yaml-syntax", fmt::format("expected `,` or `{}` here", sequence ? ']' : '}'),
-               fmt::format("the `{}` at {}:{} is still open; text that contains any of [ ] {{ }} , goes in quotes",
-                           sequence ? '[' : '{', innermost->node.line, innermost->node.column)});
-  }
-
-  [[nodiscard]] Diagnostic of_closing_bracket(std::size_t offset) const {
-    const Frame* const innermost = builder_.innermost();
-    if (innermost == nullptr || !innermost->flow) {
-      return at(
-          offset, offset + 1,
-          {"yaml-syntax", "this bracket closes nothing", "remove it, or put the text that it belongs to in quotes"});
-    }
-    return at(
-        offset, offset + 1,
-        {"yaml-syntax",
-         fmt::format("this bracket does not close the one at {}:{}", innermost->node.line, innermost->node.column),
-         "close them in the reverse order, [ with ] and { with }"});
-  }
-
-  /// yaml-cpp notices at the end of the document; the quote is the first one after the last value.
-  [[nodiscard]] Diagnostic of_open_quote(std::size_t offset) const {
-    const Mistake mistake{"yaml-syntax", "this quote is never closed",
-                          "close it; inside single quotes write '' for one, inside double quotes \\\""};
-    std::size_t at_quote = builder_.last_offset();
-    while (at_quote < region_.end) {
-      const char c = text_.bytes()[at_quote];
-      const bool begins = at_quote == region_.begin || is_space(text_.bytes()[at_quote - 1]) ||
-                          std::string_view(",[{:").find(text_.bytes()[at_quote - 1]) != std::string_view::npos;
-      if ((c == '"' || c == '\'') && begins) {
-        const std::size_t length = quoted_length(text_.bytes().substr(at_quote, region_.end - at_quote));
-        if (length == 0) return at(at_quote, at_quote + 1, mistake);
-        at_quote += length;
-      } else {
-        ++at_quote;
-      }
-    }
-    return at(offset, offset + 1, {"yaml-syntax", "a quote is not closed before this", mistake.help});
-  }
-
-  [[nodiscard]] Diagnostic of_unknown_character(std::size_t offset) const {
-    const std::string_view character = text_.bytes().substr(offset, offset < region_.end ? 1 : 0);
-    return at(offset, offset + 1,
-              {"yaml-syntax", fmt::format("\"{}\" cannot begin a value", character), "put the value in quotes"});
-  }
-
-  const Text& text_;
-  const Region& region_;
-  const Builder& builder_;
-};
-
-/// yaml-cpp at work. Throws what yaml-cpp throws, and Stop.
+/// yaml-cpp at work. Throws what yaml-cpp throws, Stop and RanAhead.
 void parse(Feed& feed, FeedBuffer& buffer, Builder& builder) {
   std::istream stream(&buffer);
   YAML::Parser parser(stream);
   while (parser.HandleNextDocument(builder)) {
   }
-  if (buffer.ran_ahead()) throw Stop{Outcome::exhausted};
+  if (buffer.ran_ahead()) throw RanAhead{};
   if (!buffer.consumed()) throw std::runtime_error(fmt::format("yaml-cpp left {} bytes unread", feed.text.size()));
 }
 
@@ -863,18 +487,18 @@ Outcome read_events(const Text& text, const Region& region, Budget& budget, std:
     parse(feed, buffer, builder);
   } catch (const Stop& stop) {
     outcome = stop.outcome;
-    if (buffer.ran_ahead()) {
-      const std::size_t at = builder.last_offset();
-      diagnostics.push_back(text.diagnostic(at, at + 1,
-                                            {"yaml-limit", "what begins here is too long to be held as one value",
-                                             "write long lists on lines of their own, each item after `- `"}));
-    }
+  } catch (const RanAhead&) {
+    outcome = Outcome::exhausted;
+    const std::size_t at = builder.last_offset();
+    diagnostics.push_back(text.diagnostic(at, at + 1,
+                                          {"yaml-limit", "what begins here is too long to be held as one value",
+                                           "write long lists on lines of their own, each item after `- `"}));
   } catch (const YAML::Exception& error) {
     outcome = Outcome::broken;
-    diagnostics.push_back(Explanation(text, region, builder).of(error.msg, builder.offset_of(error.mark)));
+    diagnostics.push_back(explain(text, region, builder.progress(), error.msg, builder.offset_of(error.mark)));
   } catch (const std::runtime_error& error) {
     outcome = Outcome::broken;
-    diagnostics.push_back(Explanation(text, region, builder).of(error.what(), builder.last_offset()));
+    diagnostics.push_back(explain(text, region, builder.progress(), error.what(), builder.last_offset()));
   }
   if (diagnostics.size() >= most_diagnostics) outcome = Outcome::exhausted;
   root = builder.take_root();

@@ -70,6 +70,13 @@ class Text {
   Diagnostics mistakes_;
 };
 
+[[nodiscard]] constexpr bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+[[nodiscard]] constexpr bool is_space(char c) {
+  return is_blank(c) || c == '\n' || c == '\r';
+}
+
 /// Code points of valid UTF-8.
 [[nodiscard]] std::uint32_t count_code_points(std::string_view text);
 

@@ -104,7 +104,7 @@ TEST(Config, TellsAllMistakesAtOnce) {
 TEST(Config, ClashesWithAFelixConfigurationAtBothPlaces) {
   const LoadedConfig loaded = load("deny_action: drop\nworkload_prefix: cali\n");
   HostSettings settings;
-  settings.deny_action = "reject";
+  settings.deny_action = DenyAction::reject;
   settings.at = {"/etc/drywall/policy.d/felix.yaml", 3, 1};
   const Diagnostics clash = clashes(loaded.config, settings);
   ASSERT_EQ(clash.size(), 2U);
@@ -116,7 +116,7 @@ TEST(Config, ClashesWithAFelixConfigurationAtBothPlaces) {
 
 TEST(Config, DoesNotClashOverWhatOnlyOneOfBothSets) {
   HostSettings settings;
-  settings.deny_action = "reject";
+  settings.deny_action = DenyAction::reject;
   EXPECT_TRUE(clashes(load("workload_prefix: cali\n").config, settings).empty());
 }
 

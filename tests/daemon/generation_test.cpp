@@ -98,8 +98,9 @@ TEST(GenerationComment, IsReadAsItWasWritten) {
 TEST(GenerationComment, IsNothingElse) {
   const std::string hash(64, '0');
   for (const std::string& text :
-       {std::string(), "generation 12", "generation  " + hash, "generation x " + hash, "generation 1 " + hash + "0",
-        "generation 1 " + std::string(64, 'G'), "Generation 1 " + hash, "generation 99999999999999999999999 " + hash}) {
+       std::vector<std::string>{std::string(), "generation 12", "generation  " + hash, "generation x " + hash,
+                                "generation 1 " + hash + "0", "generation 1 " + std::string(64, 'G'),
+                                "Generation 1 " + hash, "generation 99999999999999999999999 " + hash}) {
     EXPECT_FALSE(parse_generation_comment(text)) << text;
   }
 }

@@ -39,15 +39,18 @@ Ruleset counting(std::uint16_t group) {
   return ruleset;
 }
 
-/// A UDP packet to this host itself.
+/// A UDP packet to this host itself, which somebody receives: nothing is sent in return.
 void send_packet() {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int receiver = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  to.sin_port = htons(9);
+  to.sin_port = htons(9999);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(sendto(fd, "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 5);
-  close(fd);
+  ASSERT_EQ(bind(receiver, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  ASSERT_EQ(sendto(sender, "hello", 5, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to), 5);
+  close(sender);
+  close(receiver);
 }
 
 class Nft : public testing::Kernel {
@@ -162,7 +165,7 @@ TEST_F(NflogGroup, DeliversEachPacketWithItsTag) {
   const Seen seen = drain(*reader);
   ASSERT_EQ(seen.packets.size(), 2U);
   EXPECT_EQ(seen.packets[0].tag, tag);
-  EXPECT_EQ(seen.packets[0].headers.packet.destination_port, 9);
+  EXPECT_EQ(seen.packets[0].headers.packet.destination_port, 9999);
   EXPECT_EQ(seen.packets[1].sequence.value(), seen.packets[0].sequence.value() + 1);
   EXPECT_EQ(seen.lost, 0U);
   EXPECT_GT(reader->receive_buffer(), 0U);

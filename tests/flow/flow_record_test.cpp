@@ -123,7 +123,7 @@ TEST(FlowRecordJson, KeepsUtf8AndReplacesWhatIsNot) {
 
 TEST(FlowRecordJson, EveryByteGivesReadableJson) {
   for (int first = 0; first < 256; ++first) {
-    for (int second = 0; second < 256; ++second) {
+    for (const int second : {0x00, 0x20, 0x22, 0x5c, 0x7f, 0x80, 0x9f, 0xbf, 0xc3, 0xff}) {
       FlowRecord odd = record();
       odd.interface = {static_cast<char>(first), static_cast<char>(second)};
       EXPECT_TRUE(json::accept(to_json(odd))) << first << ' ' << second;

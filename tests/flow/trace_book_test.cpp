@@ -48,7 +48,8 @@ TEST(TraceBook, FindsLegsByPlaceAndInterface) {
 }
 
 TEST(TraceBook, LegOfOneWorldOnlyIsObserved) {
-  const auto* leg = scene_book()->leg(LegPoint::forward, in, "eth0");
+  const auto book = scene_book();
+  const auto* leg = book->leg(LegPoint::forward, in, "eth0");
   ASSERT_NE(leg, nullptr);
   EXPECT_EQ(leg->enforced, nullptr);
   EXPECT_NE(leg->pending, nullptr);

@@ -246,7 +246,7 @@ TEST(ParseClusterPolicy, WhatCalicoWouldDropIsAMistake) {
             Strings{"4:81 bad-action"});
   EXPECT_EQ(mistakes(cluster_rules("ingress: [{action: Deny, from: [{}]}]")), Strings{"4:94 empty-peer"});
   EXPECT_EQ(mistakes(cluster_rules("ingress: [{action: Deny, from: []}]")), Strings{"4:72 missing-field"});
-  EXPECT_EQ(mistakes(cluster_rules("egress: [{action: Deny, to: [{nodes: {}}]}]")), Strings{"4:99 peer-unsupported"});
+  EXPECT_EQ(mistakes(cluster_rules("egress: [{action: Deny, to: [{nodes: {}}]}]")), Strings{"4:92 peer-unsupported"});
   EXPECT_EQ(mistakes(cluster_rules("egress: [{action: Deny, to: [{networks: [1.1.1.1/66]}]}]")),
             Strings{"4:103 bad-cidr"});
   EXPECT_EQ(mistakes(cluster_rules("egress: [{action: Deny, to: [{namespaces: {}}], ports: []}]")),

@@ -96,7 +96,7 @@ TEST(ParsePolicy, TierWithAMistakeExistsAllTheSame) {
 TEST(ParsePolicy, PreDnatIsIngressOnly) {
   EXPECT_TRUE(mistakes(global_policy("{preDNAT: true, applyOnForward: true, ingress: [{action: Allow}]}")).empty());
   EXPECT_EQ(mistakes(global_policy("{preDNAT: true, applyOnForward: true, egress: [{action: Allow}]}")),
-            Strings{"4:53 pre-dnat-egress"});
+            Strings{"4:45 pre-dnat-egress"});
   EXPECT_EQ(mistakes(global_policy("{preDNAT: true, applyOnForward: true, types: [Ingress, Egress]}")),
             Strings{"4:52 pre-dnat-egress"});
 }

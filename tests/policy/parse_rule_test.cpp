@@ -122,8 +122,8 @@ TEST(ParseRule, IcmpHasTypeAndCode) {
   EXPECT_EQ(rule.icmp, (IcmpMatch{3, 4}));
   EXPECT_EQ(rule.not_icmp, (IcmpMatch{8, {}}));
   EXPECT_EQ(rule_of("{action: Allow, protocol: 58, icmp: {}}").icmp, std::nullopt);
-  EXPECT_EQ(in_rule("{action: Allow, icmp: {type: 8}}"), Strings{"4:40 icmp-without-protocol"});
-  EXPECT_EQ(in_rule("{action: Allow, protocol: TCP, icmp: {type: 8}}"), Strings{"4:55 icmp-without-protocol"});
+  EXPECT_EQ(in_rule("{action: Allow, icmp: {type: 8}}"), Strings{"4:34 icmp-without-protocol"});
+  EXPECT_EQ(in_rule("{action: Allow, protocol: TCP, icmp: {type: 8}}"), Strings{"4:49 icmp-without-protocol"});
   EXPECT_TRUE(in_rule("{action: Allow, notICMP: {type: 8}}").empty());
   EXPECT_EQ(in_rule("{action: Allow, protocol: ICMP, icmp: {code: 1}}"), Strings{"4:63 icmp-code-without-type"});
   EXPECT_EQ(in_rule("{action: Allow, protocol: ICMP, icmp: {type: 255}}"), Strings{"4:63 out-of-range"});
@@ -176,10 +176,10 @@ TEST(ParseRule, ServicesStandWhereTheRuleLeads) {
   const Rule rule = rule_of("{action: Allow, source: {services: {name: web, namespace: prod}}}");
   EXPECT_EQ(rule.source.service, (ServiceReference{"prod", "web"}));
   EXPECT_EQ(in_rule("{action: Allow, destination: {services: {name: web, namespace: prod}}}"),
-            Strings{"4:58 services-misplaced"});
+            Strings{"4:48 services-misplaced"});
   EXPECT_TRUE(mistakes(egress("{action: Allow, destination: {services: {name: web, namespace: prod}}}")).empty());
   EXPECT_EQ(mistakes(egress("{action: Allow, source: {services: {name: web, namespace: prod}}}")),
-            Strings{"4:52 services-misplaced"});
+            Strings{"4:42 services-misplaced"});
 }
 
 TEST(ParseRule, ServicesExcludeOtherCriteria) {
@@ -191,7 +191,7 @@ TEST(ParseRule, ServicesExcludeOtherCriteria) {
   EXPECT_EQ(beside("namespaceSelector: all()"), Strings{"4:97 services-exclude-others"});
   EXPECT_EQ(beside("nets: [10.0.0.0/8]"), Strings{"4:84 services-exclude-others"});
   EXPECT_EQ(beside("notNets: [10.0.0.0/8]"), Strings{"4:87 services-exclude-others"});
-  EXPECT_EQ(beside("serviceAccounts: {}"), Strings{"4:95 services-exclude-others"});
+  EXPECT_EQ(beside("serviceAccounts: {}"), Strings{"4:78 services-exclude-others"});
   EXPECT_TRUE(beside("nets: [], selector: ''").empty());
 }
 
@@ -209,7 +209,7 @@ TEST(ParseRule, ServiceOfAGlobalPolicyNeedsANamespace) {
 }
 
 TEST(ParseRule, HttpIsRefused) {
-  EXPECT_EQ(in_rule("{action: Allow, http: {methods: [GET]}}"), Strings{"4:40 http-unsupported"});
+  EXPECT_EQ(in_rule("{action: Allow, http: {methods: [GET]}}"), Strings{"4:34 http-unsupported"});
 }
 
 TEST(ParseRule, AnnotationsAreChecked) {
