@@ -114,7 +114,10 @@ Refusal refusal(const sdbus::Error& error) {
   if (is_one_of(name, {"org.drywall1.Error.KernelRefused"})) {
     return {Exit::kernel_refused, fmt::format("the kernel refused: {}", error.getMessage())};
   }
-  if (name.starts_with("org.drywall1.Error.")) return {Exit::no, error.getMessage()};
+  if (name.starts_with("org.drywall1.Error.") ||
+      is_one_of(name, {"org.freedesktop.DBus.Error.Failed", "org.freedesktop.DBus.Error.LimitsExceeded"})) {
+    return {Exit::no, error.getMessage()};
+  }
   return {Exit::unreachable, fmt::format("drywalld does not answer: {} (is it running?)", error.getMessage())};
 }
 

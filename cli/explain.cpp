@@ -12,6 +12,7 @@
 #include "cli/terminal.h"
 #include "cli/this_host.h"
 #include "cli/verb.h"
+#include "flow/json_writer.h"
 #include "policy/parse.h"
 
 namespace drywall::cli {
@@ -58,10 +59,6 @@ const char* endpoint_kind_text(EndpointKind kind) {
   return kind == EndpointKind::host ? "HostEndpoint" : "WorkloadEndpoint";
 }
 
-std::string json_text(std::string_view text) {
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 const char* verdict_text(Verdict verdict) {
   switch (verdict) {
     case Verdict::allow:
@@ -74,72 +71,86 @@ const char* verdict_text(Verdict verdict) {
   return "pass";
 }
 
-void write_entry(std::string& out, const TraceEntry& entry) {
-  fmt::format_to(std::back_inserter(out),
-                 R"({{"tier":{},"kind":"{}","namespace":{},"name":{},"rule":{},"action":"{}","file":{},"line":{}}})",
-                 json_text(entry.tier), file_kind(entry.kind), json_text(entry.ns), json_text(entry.name), entry.rule,
-                 to_string(entry.action), json_text(entry.at.file), entry.at.line);
+void write_text(JsonWriter& json, std::string_view key, std::string_view value) {
+  json.key(key);
+  json.text(value);
 }
 
-void write_leg(std::string& out, const JudgedLeg& judged) {
+void write_leg(JsonWriter& json, const JudgedLeg& judged) {
   const EndpointId& id = judged.endpoint->id;
-  fmt::format_to(
-      std::back_inserter(out),
-      R"({{"endpoint":{{"kind":"{}","namespace":{},"name":{}}},"direction":"{}","bucket":"{}","verdict":"{}","trace":[)",
-      endpoint_kind_text(id.kind), json_text(id.ns), json_text(id.name), to_string(judged.leg->direction),
-      to_string(judged.leg->bucket), verdict_text(judged.decision.verdict));
-  for (std::size_t i = 0; i < judged.decision.trace.size(); ++i) {
-    if (i > 0) out += ',';
-    write_entry(out, judged.decision.trace[i]);
-  }
-  out += "]}";
+  json.open('{');
+  json.key("endpoint");
+  json.open('{');
+  write_text(json, "kind", endpoint_kind_text(id.kind));
+  write_text(json, "namespace", id.ns);
+  write_text(json, "name", id.name);
+  json.close('}');
+  write_text(json, "direction", to_string(judged.leg->direction));
+  write_text(json, "bucket", to_string(judged.leg->bucket));
+  write_text(json, "verdict", verdict_text(judged.decision.verdict));
+  json.key("trace");
+  json.open('[');
+  for (const TraceEntry& entry : judged.decision.trace) write_json(json, entry);
+  json.close(']');
+  json.close('}');
 }
 
-void write_world(std::string& out, const Answer& answer) {
-  fmt::format_to(std::back_inserter(out), R"({{"verdict":"{}","legs":[)", answer.allowed() ? "allow" : "deny");
-  for (std::size_t i = 0; i < answer.legs.size(); ++i) {
-    if (i > 0) out += ',';
-    write_leg(out, answer.legs[i]);
-  }
-  out += "]}";
+void write_world(JsonWriter& json, std::string_view name, const Answer& answer) {
+  json.key(name);
+  json.open('{');
+  write_text(json, "verdict", answer.allowed() ? "allow" : "deny");
+  json.key("legs");
+  json.open('[');
+  for (const JudgedLeg& leg : answer.legs) write_leg(json, leg);
+  json.close(']');
+  json.close('}');
 }
 
-void write_answer(std::string& out, Worlds& worlds, const Passage& passage, const Answer& enforced,
+void write_answer(JsonWriter& json, const Worlds& worlds, const Passage& passage, const Answer& enforced,
                   const Answer& pending) {
-  out += R"({"enforced":)";
-  write_world(out, enforced);
-  out += R"(,"pending":)";
-  write_world(out, pending);
-  out += R"(,"unowned":[)";
-  const bool source = worlds.enforced.owner(passage.packet.source) == nullptr;
-  const bool destination = worlds.enforced.owner(passage.packet.destination) == nullptr;
-  if (source) out += R"("src")";
-  if (source && destination) out += ',';
-  if (destination) out += R"("dst")";
-  out += "]}\n";
+  json.open('{');
+  write_world(json, "enforced", enforced);
+  write_world(json, "pending", pending);
+  json.key("unowned");
+  json.open('[');
+  if (worlds.enforced.owner(passage.packet.source) == nullptr) json.text("src");
+  if (worlds.enforced.owner(passage.packet.destination) == nullptr) json.text("dst");
+  json.close(']');
+  json.close('}');
+  json.end_line();
+}
+
+void write_error(JsonWriter& json, const std::string& message) {
+  json.open('{');
+  write_text(json, "error", message);
+  json.close('}');
+  json.end_line();
+}
+
+void flush(JsonWriter& json) {
+  std::fwrite(json.so_far().data(), 1, json.so_far().size(), stdout);
+  json.clear();
 }
 
 /// Answers every line, in order: 0 both worlds agree everywhere, 1 they differ, 2 a line could not be read.
 Exit explain_lines(Worlds& worlds, std::istream& in) {
   Exit exit = Exit::yes;
-  std::string out;
+  JsonWriter json;
   for (std::string line; std::getline(in, line);) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto passage = parse_passage(line);
     if (!passage) {
       exit = Exit::usage;
-      fmt::format_to(std::back_inserter(out), "{{\"error\":{}}}\n", json_text(passage.error()));
+      write_error(json, passage.error());
     } else {
       const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, *passage)};
       const Answer pending{judge(worlds.pending, worlds.pending_rules, *passage)};
       if (exit == Exit::yes && enforced.allowed() != pending.allowed()) exit = Exit::no;
-      write_answer(out, worlds, *passage, enforced, pending);
+      write_answer(json, worlds, *passage, enforced, pending);
     }
-    if (out.size() < (1U << 16U)) continue;
-    std::fwrite(out.data(), 1, out.size(), stdout);
-    out.clear();
+    if (json.so_far().size() >= (1U << 16U)) flush(json);
   }
-  std::fwrite(out.data(), 1, out.size(), stdout);
+  flush(json);
   return exit;
 }
 
@@ -168,9 +179,9 @@ Exit explain_one(Worlds& worlds, const Passage& passage, Format format) {
   const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, passage)};
   const Answer pending{judge(worlds.pending, worlds.pending_rules, passage)};
   if (format == Format::json) {
-    std::string out;
-    write_answer(out, worlds, passage, enforced, pending);
-    fmt::print("{}", out);
+    JsonWriter json;
+    write_answer(json, worlds, passage, enforced, pending);
+    flush(json);
   } else {
     print_world("enforced", enforced);
     print_world("pending ", pending);

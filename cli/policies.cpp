@@ -40,6 +40,7 @@ Json documented(const Json& policies) {
                                       {"last_hit", Key::null_if_absent}}));
     }
     entry["rules"] = rules;
+    entry["pending"] = arranged(at(policy, "pending"), {{"would_deny"}, {"would_allow"}});
     list.push_back(entry);
   }
   return list;

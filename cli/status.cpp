@@ -27,6 +27,8 @@ Json documented(const Json& status) {
                                     {"evidence"},
                                     {"confirm", Key::null_if_absent}});
   document["diagnostics"] = arranged_diagnostics(at(status, "diagnostics"));
+  document["policies"] = arranged(at(status, "policies"), {{"enforced"}, {"staged"}});
+  document["failsafe"] = arranged(at(status, "failsafe"), {{"inbound"}, {"outbound"}});
   document["kernel"] = arranged(at(status, "kernel"), {{"in_sync"}, {"healed"}, {"last_heal", Key::null_if_absent}});
   document["evidence"] =
       arranged(at(status, "evidence"), {{"since"}, {"lost"}, {"gaps"}, {"evicted"}, {"limited"}, {"receive_buffer"}});

@@ -91,7 +91,7 @@ std::vector<std::string> policy_file_names(DIR* directory, const std::string& pa
 
 /// What a policy file is called to the user.
 std::string path_in(const std::string& directory, const std::string& name) {
-  return directory.ends_with('/') ? directory + name : directory + '/' + name;
+  return fmt::format("{}{}{}", directory, directory.ends_with('/') ? "" : "/", name);
 }
 
 /// The file's text; nothing if it went away since it was listed.

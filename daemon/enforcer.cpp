@@ -203,10 +203,13 @@ Loaded Enforcer::load(Inputs inputs, Timestamp now) {
 std::optional<Loaded> Enforcer::load_last_good(const Machine& machine, const std::optional<std::string>& node,
                                                Timestamp now) {
   if (saved_failure_) {
-    return Loaded{
-        Loaded::Result::invalid,
-        {{{saved_failure_->object, 0, 0}, 1, Severity::error, "last-good", to_string(*saved_failure_), {}, {}}},
-        {}};
+    Loaded loaded;
+    loaded.result = Loaded::Result::invalid;
+    Diagnostic& diagnostic = loaded.diagnostics.emplace_back();
+    diagnostic.at.file = saved_failure_->object;
+    diagnostic.code = "last-good";
+    diagnostic.message = to_string(*saved_failure_);
+    return loaded;
   }
   if (!saved_) return std::nullopt;
   return load(inputs_of(*saved_, machine, node), now);

@@ -1,141 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "flow/flow_record.h"
 
-#include <algorithm>
-#include <array>
-#include <charconv>
 #include <string_view>
 
 #include "flow/flow_filter.h"
+#include "flow/json_writer.h"
 
 namespace drywall {
 namespace {
-
-/// Bytes of the UTF-8 character at the front of `text`, 0 if it is not one (RFC 3629).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U; };
-  const auto follows = [&](std::size_t at, unsigned low = 0x80, unsigned high = 0xbf) {
-    return byte(at) >= low && byte(at) <= high;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return follows(1) ? 2 : 0;
-  if (first == 0xe0) return follows(1, 0xa0) && follows(2) ? 3 : 0;
-  if (first == 0xed) return follows(1, 0x80, 0x9f) && follows(2) ? 3 : 0;
-  if (first >= 0xe1 && first <= 0xef) return follows(1) && follows(2) ? 3 : 0;
-  if (first == 0xf0) return follows(1, 0x90) && follows(2) && follows(3) ? 4 : 0;
-  if (first == 0xf4) return follows(1, 0x80, 0x8f) && follows(2) && follows(3) ? 4 : 0;
-  if (first >= 0xf1 && first <= 0xf3) return follows(1) && follows(2) && follows(3) ? 4 : 0;
-  return 0;
-}
-
-/// Appends JSON to a text; puts commas where they belong.
-class Writer {
- public:
-  Writer() { text_.reserve(1024); }
-  void open(char bracket) {
-    comma();
-    text_ += bracket;
-    is_first_ = true;
-  }
-  void close(char bracket) {
-    text_ += bracket;
-    is_first_ = false;
-  }
-  /// `name` needs no escaping.
-  void key(std::string_view name) {
-    comma();
-    text_ += '"';
-    text_ += name;
-    text_ += "\":";
-    is_first_ = true;
-  }
-  void text_key(std::string_view name) {
-    text(name);
-    text_ += ':';
-    is_first_ = true;
-  }
-  void text(std::string_view value);
-  void number(std::int64_t value) {
-    comma();
-    append(value);
-  }
-  void count(std::uint64_t value) {
-    comma();
-    append(value);
-  }
-  void boolean(bool value) { word(value ? "true" : "false"); }
-  void null() { word("null"); }
-  [[nodiscard]] std::string take() { return std::move(text_); }
-
- private:
-  void comma() {
-    if (!is_first_) text_ += ',';
-    is_first_ = false;
-  }
-  void word(std::string_view value) {
-    comma();
-    text_ += value;
-  }
-  template <class Number>
-  void append(Number value) {
-    std::array<char, 24> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-    text_.append(digits.data(), end);
-  }
-  void escape(char character);
-
-  std::string text_;
-  bool is_first_ = true;
-};
-
-void Writer::escape(char character) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  switch (character) {
-    case '"':
-      text_ += "\\\"";
-      return;
-    case '\\':
-      text_ += "\\\\";
-      return;
-    case '\n':
-      text_ += "\\n";
-      return;
-    case '\t':
-      text_ += "\\t";
-      return;
-    default:
-      text_ += "\\u00";
-      text_ += digits[static_cast<unsigned char>(character) >> 4U];
-      text_ += digits[static_cast<unsigned char>(character) & 0xfU];
-  }
-}
-
-bool is_plain(char character) {
-  return character >= 0x20 && character < 0x7f && character != '"' && character != '\\';
-}
-
-// Names of interfaces may hold any bytes: what is not UTF-8 becomes U+FFFD.
-void Writer::text(std::string_view value) {
-  comma();
-  text_ += '"';
-  while (!value.empty()) {
-    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(value, is_plain) - value.begin());
-    text_ += value.substr(0, plain);
-    value.remove_prefix(plain);
-    if (value.empty()) break;
-    const std::size_t length = utf8_length(value);
-    if (length == 0) {
-      text_ += "\xef\xbf\xbd";
-    } else if (length == 1) {
-      escape(value.front());
-    } else {
-      text_ += value.substr(0, length);
-    }
-    value.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  text_ += '"';
-}
 
 std::string_view type_name(FlowPeer::Type type) {
   switch (type) {
@@ -151,28 +23,7 @@ std::string_view type_name(FlowPeer::Type type) {
   return "net";
 }
 
-/// As in a file, "Profile", "Failsafe" or "Essential".
-std::string_view kind_name(PolicyKind kind) {
-  switch (kind) {
-    case PolicyKind::profile:
-      return "Profile";
-    case PolicyKind::failsafe:
-      return "Failsafe";
-    case PolicyKind::essential:
-      return "Essential";
-    case PolicyKind::global_network_policy:
-    case PolicyKind::network_policy:
-    case PolicyKind::kubernetes_network_policy:
-    case PolicyKind::cluster_network_policy:
-    case PolicyKind::staged_global_network_policy:
-    case PolicyKind::staged_network_policy:
-    case PolicyKind::staged_kubernetes_network_policy:
-      return file_kind(kind);
-  }
-  return {};
-}
-
-void write_peer(Writer& json, const FlowPeer& peer, const std::vector<Address>& addresses) {
+void write_peer(JsonWriter& json, const FlowPeer& peer, const std::vector<Address>& addresses) {
   json.key("type");
   json.text(type_name(peer.type));
   json.key("namespace");
@@ -192,36 +43,15 @@ void write_peer(Writer& json, const FlowPeer& peer, const std::vector<Address>& 
   json.close(']');
 }
 
-void write_hit(Writer& json, const TraceEntry& hit) {
-  json.open('{');
-  json.key("tier");
-  json.text(hit.tier);
-  json.key("kind");
-  json.text(kind_name(hit.kind));
-  json.key("namespace");
-  json.text(hit.ns);
-  json.key("name");
-  json.text(hit.name);
-  json.key("rule");
-  json.number(hit.rule);
-  json.key("action");
-  json.text(to_string(hit.action));
-  json.key("file");
-  json.text(hit.at.file);
-  json.key("line");
-  json.count(hit.at.line);
-  json.close('}');
-}
-
-void write_trace(Writer& json, std::string_view name, const Trace& trace) {
+void write_trace(JsonWriter& json, std::string_view name, const Trace& trace) {
   json.key(name);
   json.open('[');
-  for (const TraceEntry& hit : trace) write_hit(json, hit);
+  for (const TraceEntry& hit : trace) write_json(json, hit);
   json.close(']');
 }
 
 template <class Number>
-void write_optional(Writer& json, std::string_view name, std::optional<Number> value) {
+void write_optional(JsonWriter& json, std::string_view name, std::optional<Number> value) {
   json.key(name);
   if (value) {
     json.count(*value);
@@ -230,7 +60,7 @@ void write_optional(Writer& json, std::string_view name, std::optional<Number> v
   }
 }
 
-void write_peers(Writer& json, const FlowRecord& record) {
+void write_peers(JsonWriter& json, const FlowRecord& record) {
   json.key("source");
   json.open('{');
   write_peer(json, record.source, record.source_addresses);
@@ -243,7 +73,7 @@ void write_peers(Writer& json, const FlowRecord& record) {
   json.close('}');
 }
 
-void write_verdicts(Writer& json, const FlowRecord& record) {
+void write_verdicts(JsonWriter& json, const FlowRecord& record) {
   json.key("action");
   json.text(record.action == Verdict::deny ? "deny" : "allow");
   json.key("pending_action");
@@ -261,7 +91,7 @@ void write_verdicts(Writer& json, const FlowRecord& record) {
   json.close('}');
 }
 
-void write_counts(Writer& json, const FlowRecord& record) {
+void write_counts(JsonWriter& json, const FlowRecord& record) {
   json.key("packets");
   json.count(record.packets);
   json.key("bytes");
@@ -282,7 +112,7 @@ void write_counts(Writer& json, const FlowRecord& record) {
 }  // namespace
 
 std::string to_json(const FlowRecord& record) {
-  Writer json;
+  JsonWriter json;
   json.open('{');
   json.key("start");
   json.text(to_rfc3339(record.start));

@@ -21,8 +21,7 @@ std::uint32_t port_key(Protocol protocol, std::uint16_t port) {
 /// A criterion that the row of an address decides.
 bool is_of_address(const Predicate& predicate, Side side) {
   const auto* address = std::get_if<AddressIn>(&predicate);
-  return (address != nullptr && address->side == side) ||
-         (side == Side::source && std::holds_alternative<FamilyIs>(predicate));
+  return address != nullptr && address->side == side;
 }
 
 /// A criterion that protocol, destination port and ICMP type and code decide.
@@ -33,34 +32,18 @@ bool is_of_header(const Predicate& predicate) {
 }
 
 bool is_indexed(const Predicate& predicate) {
-  return is_of_header(predicate) || is_of_address(predicate, Side::source) ||
-         is_of_address(predicate, Side::destination);
+  return std::holds_alternative<FamilyIs>(predicate) || std::holds_alternative<AddressIn>(predicate) ||
+         is_of_header(predicate);
 }
 
-/// The protocol and single ports that a rule demands, if its header criteria are exactly these.
-struct DemandedPorts {
-  Protocol protocol;
-  const std::vector<PortRange>* ports;
-};
-std::optional<DemandedPorts> demanded_ports(const PlannedRule& rule) {
-  const ProtocolIs* protocol = nullptr;
-  const PortIn* ports = nullptr;
+/// The criteria of a rule that one row decides.
+template <class Decides>
+std::vector<const Predicate*> criteria(const PlannedRule& rule, Decides decides) {
+  std::vector<const Predicate*> found;
   for (const Predicate& predicate : rule.all_of) {
-    if (!is_of_header(predicate)) continue;
-    if (const auto* p = std::get_if<ProtocolIs>(&predicate);
-        p != nullptr && protocol == nullptr && p->sense == Sense::is) {
-      protocol = p;
-    } else if (const auto* q = std::get_if<PortIn>(&predicate);
-               q != nullptr && ports == nullptr && q->sense == Sense::is) {
-      ports = q;
-    } else {
-      return std::nullopt;
-    }
+    if (decides(predicate)) found.push_back(&predicate);
   }
-  if (protocol == nullptr || ports == nullptr) return std::nullopt;
-  const bool single = std::ranges::all_of(ports->ranges, [](PortRange range) { return range.first == range.last; });
-  if (!single) return std::nullopt;
-  return DemandedPorts{protocol->protocol, &ports->ranges};
+  return found;
 }
 
 bool in_order_of_plan(const PlannedLeg& leg) {
@@ -95,7 +78,16 @@ Classifier::Classifier(const Plan& plan) : plan_(plan) {
   for (const Direction direction : {Direction::ingress, Direction::egress}) {
     Rules& rules = rules_[static_cast<std::size_t>(direction)];
     number(rules, direction);
-    index_ports(rules);
+    for (Row* row : {&rules.unindexed, &rules.of_family[0], &rules.of_family[1], &rules.source.indifferent,
+                     &rules.destination.indifferent, &rules.header.indifferent}) {
+      row->assign(rules.words(), 0);
+    }
+    rules.source.by_set.resize(plan.sets.size());
+    rules.destination.by_set.resize(plan.sets.size());
+    for (std::uint32_t bit = 0; bit < rules.rules.size(); ++bit) index_rule(rules, bit);
+    std::ranges::sort(rules.header.bounds);
+    const auto end = std::unique(rules.header.bounds.begin(), rules.header.bounds.end());
+    rules.header.bounds.erase(end, rules.header.bounds.end());
   }
 }
 
@@ -114,76 +106,112 @@ void Classifier::number(Rules& rules, Direction direction) {
   rules.first_bit.push_back(static_cast<std::uint32_t>(rules.rules.size()));
 }
 
-void Classifier::index_ports(Rules& rules) {
-  rules.unindexed.assign(rules.words(), 0);
-  rules.only_by_port.assign(rules.words(), 0);
-  for (std::uint32_t bit = 0; bit < rules.rules.size(); ++bit) {
-    const PlannedRule& rule = *rules.rules[bit];
-    if (!std::ranges::all_of(rule.all_of, is_indexed)) set_bit(rules.unindexed, bit);
-    if (const auto demanded = demanded_ports(rule)) {
-      set_bit(rules.only_by_port, bit);
-      for (const PortRange& port : *demanded->ports)
-        rules.by_port[port_key(demanded->protocol, port.first)].push_back(bit);
-      continue;
-    }
-    for (const Predicate& predicate : rule.all_of) {
-      const auto* ports = std::get_if<PortIn>(&predicate);
-      if (ports == nullptr || ports->side != Side::destination) continue;
-      for (const PortRange& range : ports->ranges) {
-        rules.port_bounds.push_back(range.first);
-        if (range.last != 65535) rules.port_bounds.push_back(static_cast<std::uint16_t>(range.last + 1));
-      }
-    }
+void Classifier::index_rule(Rules& rules, std::uint32_t bit) {
+  const PlannedRule& rule = *rules.rules[bit];
+  if (!std::ranges::all_of(rule.all_of, is_indexed)) set_bit(rules.unindexed, bit);
+  for (const Family family : both_families) {
+    const bool possible = std::ranges::all_of(rule.all_of, [&](const Predicate& predicate) {
+      const auto* demanded = std::get_if<FamilyIs>(&predicate);
+      return demanded == nullptr || demanded->family == family;
+    });
+    if (possible) set_bit(rules.of_family[static_cast<std::size_t>(family)], bit);
   }
-  std::ranges::sort(rules.port_bounds);
-  rules.port_bounds.erase(std::unique(rules.port_bounds.begin(), rules.port_bounds.end()), rules.port_bounds.end());
+  index_address(rules.source, rule, Side::source, bit);
+  index_address(rules.destination, rule, Side::destination, bit);
+  index_header(rules.header, rule, bit);
 }
 
-const Classifier::Row& Classifier::address_row(Rules& rules, AddressRows& rows, Side side, const Address& address) {
-  const auto [place, is_new] = rows.try_emplace(address);
+void Classifier::index_address(AddressIndex& index, const PlannedRule& rule, Side side, std::uint32_t bit) const {
+  const auto demands = criteria(rule, [&](const Predicate& predicate) { return is_of_address(predicate, side); });
+  if (demands.empty()) return set_bit(index.indifferent, bit);
+  const auto& first = std::get<AddressIn>(*demands.front());
+  if (demands.size() == 1 && first.sense == Sense::is) {
+    index.by_set[first.set].push_back(bit);
+  } else {
+    index.others.push_back(bit);
+  }
+}
+
+void Classifier::index_header(HeaderIndex& index, const PlannedRule& rule, std::uint32_t bit) {
+  const auto demands = criteria(rule, is_of_header);
+  if (demands.empty()) return set_bit(index.indifferent, bit);
+  const auto* protocol = std::get_if<ProtocolIs>(demands.front());
+  const bool demands_protocol = protocol != nullptr && protocol->sense == Sense::is;
+  const auto* ports = demands.size() == 2 ? std::get_if<PortIn>(demands.back()) : nullptr;
+  if (demands_protocol && demands.size() == 1) {
+    index.by_protocol[protocol->protocol.number].push_back(bit);
+  } else if (demands_protocol && ports != nullptr && ports->sense == Sense::is) {
+    index_ports(index, protocol->protocol, *ports, bit);
+  } else {
+    index.others.push_back(bit);
+    for (const Predicate* demand : demands) {
+      const auto* others = std::get_if<PortIn>(demand);
+      if (others == nullptr) continue;
+      for (const PortRange& range : others->ranges) add_bounds(index, range);
+    }
+  }
+}
+
+void Classifier::add_bounds(HeaderIndex& index, PortRange range) {
+  index.bounds.push_back(range.first);
+  if (range.last != 65535) index.bounds.push_back(static_cast<std::uint16_t>(range.last + 1));
+}
+
+void Classifier::index_ports(HeaderIndex& index, Protocol protocol, const PortIn& ports, std::uint32_t bit) {
+  for (const PortRange& range : ports.ranges) {
+    if (range.first == range.last) {
+      index.by_port[port_key(protocol, range.first)].push_back(bit);
+      continue;
+    }
+    index.spans[protocol.number].push_back({range, bit});
+    add_bounds(index, range);
+  }
+}
+
+const Classifier::Row& Classifier::address_row(const Rules& rules, AddressIndex& index, const Address& address) {
+  const auto [place, is_new] = index.rows.try_emplace(address);
   if (!is_new) return place->second;
   Row& row = place->second;
-  row.assign(rules.words(), 0);
+  row = index.indifferent;
   kept_words_ += row.size();
+  for (SetIndex set = 0; set < index.by_set.size(); ++set) {
+    if (index.by_set[set].empty() || !std::get<AddressSet>(plan_.sets[set].members).contains(address)) continue;
+    for (const std::uint32_t bit : index.by_set[set]) set_bit(row, bit);
+  }
+  const Side side = &index == &rules.source ? Side::source : Side::destination;
   Packet packet;
   packet.source = packet.destination = address;
-  // Many rules name few sets: each set is asked once.
-  std::unordered_map<SetIndex, bool> member;
-  const auto holds = [&](const Predicate& predicate) {
-    const auto* in = std::get_if<AddressIn>(&predicate);
-    if (in == nullptr) return matches(plan_, predicate, packet);
-    const auto [known, unknown] = member.try_emplace(in->set, false);
-    if (unknown) known->second = std::get<AddressSet>(plan_.sets[in->set].members).contains(address);
-    return known->second == (in->sense == Sense::is);
-  };
-  for (std::size_t bit = 0; bit < rules.rules.size(); ++bit) {
-    const auto& all_of = rules.rules[bit]->all_of;
-    if (std::ranges::all_of(all_of, [&](const Predicate& p) { return !is_of_address(p, side) || holds(p); }))
-      set_bit(row, bit);
+  for (const std::uint32_t bit : index.others) {
+    const auto holds = [&](const Predicate& p) { return !is_of_address(p, side) || matches(plan_, p, packet); };
+    if (std::ranges::all_of(rules.rules[bit]->all_of, holds)) set_bit(row, bit);
   }
+  const Row& of_family = rules.of_family[static_cast<std::size_t>(address.family)];
+  for (std::size_t word = 0; word < row.size(); ++word) row[word] &= of_family[word];
   return row;
 }
 
 const Classifier::Row& Classifier::header_row(Rules& rules, const Packet& packet) {
+  HeaderIndex& index = rules.header;
   std::uint64_t key = std::uint64_t{packet.protocol.number} << 32U;
   if (has_ports(packet.protocol)) {
-    const auto above = std::ranges::upper_bound(rules.port_bounds, packet.destination_port);
-    key |= static_cast<std::uint64_t>(above - rules.port_bounds.begin());
+    const auto above = std::ranges::upper_bound(index.bounds, packet.destination_port);
+    key |= static_cast<std::uint64_t>(above - index.bounds.begin());
   } else {
     key |= std::uint64_t{packet.icmp_type} << 8U | packet.icmp_code;
   }
-  const auto [place, is_new] = rules.header_rows.try_emplace(key);
+  const auto [place, is_new] = index.rows.try_emplace(key);
   if (!is_new) return place->second;
   Row& row = place->second;
-  row.assign(rules.words(), 0);
+  row = index.indifferent;
   kept_words_ += row.size();
-  for (std::size_t bit = 0; bit < rules.rules.size(); ++bit) {
-    if ((rules.only_by_port[bit / 64] >> bit % 64 & 1U) != 0) continue;
-    const auto& all_of = rules.rules[bit]->all_of;
-    if (std::ranges::all_of(all_of,
-                            [&](const Predicate& p) { return !is_of_header(p) || matches(plan_, p, packet); })) {
-      set_bit(row, bit);
-    }
+  for (const std::uint32_t bit : index.by_protocol[packet.protocol.number]) set_bit(row, bit);
+  for (const HeaderIndex::Span& span : index.spans[packet.protocol.number]) {
+    if (span.ports.first <= packet.destination_port && packet.destination_port <= span.ports.last)
+      set_bit(row, span.bit);
+  }
+  for (const std::uint32_t bit : index.others) {
+    const auto holds = [&](const Predicate& p) { return !is_of_header(p) || matches(plan_, p, packet); };
+    if (std::ranges::all_of(rules.rules[bit]->all_of, holds)) set_bit(row, bit);
   }
   return row;
 }
@@ -204,9 +232,9 @@ const std::optional<Classifier::Row>& Classifier::leg_row(Rules& rules, const Pl
 void Classifier::keep_within_bound() {
   if (kept_words_ <= most_kept_words) return;
   for (Rules& rules : rules_) {
-    rules.header_rows.clear();
-    rules.source_rows.clear();
-    rules.destination_rows.clear();
+    rules.header.rows.clear();
+    rules.source.rows.clear();
+    rules.destination.rows.clear();
     rules.leg_rows.clear();
   }
   kept_words_ = 0;
@@ -245,15 +273,14 @@ Decision Classifier::evaluate(const PlannedLeg& leg, const Packet& packet) {
   Rules& rules = rules_[static_cast<std::size_t>(leg.direction)];
   const std::optional<Row>& row_of_leg = leg_row(rules, leg);
   if (!row_of_leg) return drywall::evaluate(plan_, leg, packet);
-  const auto exact = has_ports(packet.protocol) ? rules.by_port.find(port_key(packet.protocol, packet.destination_port))
-                                                : rules.by_port.end();
+  const auto exact = rules.header.by_port.find(port_key(packet.protocol, packet.destination_port));
   const Query query{rules,
                     packet,
-                    address_row(rules, rules.source_rows, Side::source, packet.source),
-                    address_row(rules, rules.destination_rows, Side::destination, packet.destination),
+                    address_row(rules, rules.source, packet.source),
+                    address_row(rules, rules.destination, packet.destination),
                     header_row(rules, packet),
                     *row_of_leg,
-                    exact == rules.by_port.end() ? nullptr : &exact->second};
+                    exact == rules.header.by_port.end() ? nullptr : &exact->second};
   return drywall::evaluate(plan_, leg, packet, [&](const PlannedTier& tier) -> std::optional<PolicyHit> {
     PolicyIndex policy = 0;
     const PlannedRule* rule = first_match(query, tier, policy);

@@ -45,8 +45,9 @@ void warn_of_namespace(const Mention& mention, Report& report) {
 void add_namespaces(Draft& draft, Report& report) {
   for (const Mention& mention : draft.namespaces_named) {
     if (!draft.namespaces.insert(mention.name).second) continue;
+    if (draft.profiles.count("kns." + mention.name) != 0) continue;  // written as the profile that it is
     if (draft.complete) warn_of_namespace(mention, report);
-    if (!draft.profiles.insert("kns." + mention.name).second) continue;
+    draft.profiles.insert("kns." + mention.name);
     draft.inventory.profiles.push_back(profile_of_namespace(mention.name, {}, {}));
   }
 }

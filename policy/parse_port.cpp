@@ -127,7 +127,7 @@ std::optional<NamedProtocol> read_protocol(Reader& reader, const yaml::Node& nod
     for (const ProtocolName& known : protocols) {
       if (known.name == node.text) return known.meaning;
     }
-    if (all_digits(node.text)) {
+    if (all_digits(node.text) && !is_ambiguous(node)) {
       const auto number = decimal(node.text, 255);
       if (number && *number > 0) return NamedProtocol{{static_cast<std::uint8_t>(*number)}, {}};
     }
@@ -155,6 +155,10 @@ std::optional<Port> read_port(Reader& reader, const yaml::Node& node) {
     const bool mapping = node.type == yaml::Type::mapping;
     reader.error(node, "bad-port", fmt::format("a port must be a number, a range or a name, found {}", found(node)),
                  mapping ? "write the number alone: 80" : "write 80, \"80:443\" or a name");
+    return {};
+  }
+  if (is_ambiguous(node)) {
+    reader.report_ambiguous(node);
     return {};
   }
   const std::string_view text = node.text;

@@ -77,15 +77,14 @@ std::optional<std::int64_t> value_of_integer(std::string_view text) {
   return value;
 }
 
-/// 010 is 8 to some readers of YAML and 10 to others.
-bool is_ambiguous(std::string_view text) {
+bool has_leading_zero(std::string_view text) {
   const std::string_view digits = without_sign(text);
   return digits.size() > 1 && digits.front() == '0' && all_digits(digits);
 }
 
 /// The value of a finite number of YAML's core schema.
 std::optional<double> value_of_number(std::string_view text) {
-  if (is_ambiguous(text)) return {};
+  if (has_leading_zero(text)) return {};
   if (is_integer(text)) {
     if (const auto whole = value_of_integer(text)) return static_cast<double>(*whole);
   }
@@ -142,6 +141,10 @@ Meaning meaning_of(const yaml::Node& scalar) {
   return is_boolean(scalar.text) ? Meaning::boolean : Meaning::text;
 }
 
+bool is_ambiguous(const yaml::Node& scalar) {
+  return scalar.style == yaml::Style::plain && has_leading_zero(scalar.text);
+}
+
 std::string found(const yaml::Node& node) {
   switch (node.type) {
     case yaml::Type::null:
@@ -177,6 +180,11 @@ void Reader::warning(const yaml::Node& at, std::string_view code, std::string me
   report_->warning(place(at), code, std::move(message), std::move(help));
 }
 
+void Reader::report_ambiguous(const yaml::Node& node) {
+  error(node, "ambiguous-number", fmt::format("{} is octal to some readers of YAML", node.text.substr(0, 40)),
+        "leave out the leading zero");
+}
+
 std::optional<std::string_view> Reader::text(const yaml::Node& node, std::string_view what) {
   if (node.type == yaml::Type::scalar && meaning_of(node) == Meaning::text) return node.text;
   std::string help;
@@ -194,9 +202,8 @@ std::optional<std::int64_t> Reader::integer(const yaml::Node& node, std::string_
     return {};
   }
   const std::optional<std::int64_t> value = value_of_integer(node.text);
-  if (is_ambiguous(node.text)) {
-    error(node, "ambiguous-number", fmt::format("{} is octal to some readers of YAML", node.text),
-          "leave out the leading zero");
+  if (is_ambiguous(node)) {
+    report_ambiguous(node);
     return {};
   }
   if (!value || *value < range.least || *value > range.most) {

@@ -37,6 +37,9 @@ class SelectorTable {
 enum class Meaning { text, integer, number, boolean };
 [[nodiscard]] Meaning meaning_of(const yaml::Node& scalar);
 
+/// A plain number that is octal to some readers of YAML and decimal to others: 010.
+[[nodiscard]] bool is_ambiguous(const yaml::Node& scalar);
+
 /// `"text"`, `the number 80`, `a list`, ...: what stands at the node, for messages.
 [[nodiscard]] std::string found(const yaml::Node& node);
 
@@ -58,6 +61,8 @@ class Reader {
   void error(const yaml::Node& at, std::string_view code, std::string message, std::string help = {});
   void error(const Place& at, std::string_view code, std::string message, std::string help = {});
   void warning(const yaml::Node& at, std::string_view code, std::string message, std::string help = {});
+  /// Reports a number that is_ambiguous().
+  void report_ambiguous(const yaml::Node& node);
 
   [[nodiscard]] std::optional<std::string_view> text(const yaml::Node& node, std::string_view what);
   [[nodiscard]] std::optional<std::int64_t> integer(const yaml::Node& node, std::string_view what, Range range = {});

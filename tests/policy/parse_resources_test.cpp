@@ -255,6 +255,12 @@ TEST(ParseNamespaces, OnlyNamedNamespaceExistsWithAWarning) {
   EXPECT_EQ(parsed.inventory.profiles[0].ingress.size(), 1U);
 }
 
+TEST(ParseNamespaces, ProfileOfANamespaceDeclaresIt) {
+  EXPECT_TRUE(mistakes(resource("NetworkPolicy", "metadata: {name: a}\n---") +
+                       resource("Profile", "metadata: {name: kns.default}"))
+                  .empty());
+}
+
 TEST(ParseNamespaces, DefaultIsNoException) {
   EXPECT_EQ(mistakes(resource("NetworkPolicy", "metadata: {name: a}")), Strings{"3:18 undeclared-namespace?"});
 }

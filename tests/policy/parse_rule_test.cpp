@@ -98,6 +98,7 @@ TEST(ParseRule, BadPortsAreMistakes) {
   };
   EXPECT_EQ(port("0"), Strings{"4:66 bad-port"});
   EXPECT_EQ(port("65536"), Strings{"4:66 bad-port"});
+  EXPECT_EQ(port("010"), Strings{"4:66 ambiguous-number"});
   EXPECT_EQ(port("'0:80'"), Strings{"4:66 bad-port"});
   EXPECT_EQ(port("'200:100'"), Strings{"4:66 reversed-range"});
   EXPECT_EQ(port("80-443"), Strings{"4:66 bad-port"});

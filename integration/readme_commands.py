@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs every command of README.md and compares what it prints with what stands there.
+
+    readme_commands.py [--update]      --update writes into README.md what was printed
+
+In a block marked `console`, lines that begin with `$ ` are typed at the top of the repository, those with `host# ` in
+integration/playground; a command with `<<END` goes on until the line END. Times are compared only for being there, runs
+of spaces as one; a line `...` stands for any lines. `sudo` is left out: the test has the rights that it has.
+"""
+import difflib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+README = TOP / "README.md"
+MARK = "--- end of answer ---"
+# What a test cannot run as it stands, because it would run the test itself: what is run instead.
+INSTEAD = {"sudo tests/run": "tests/run --list"}
+NOT_COMPARED = {"sudo tests/run"}
+
+
+def blocks(lines):
+    """Yields (first, last) line numbers of what is inside each console block."""
+    begin = None
+    for number, line in enumerate(lines):
+        if begin is None and line == "```console":
+            begin = number + 1
+        elif begin is not None and line == "```":
+            yield begin, number
+            begin = None
+
+
+def commands(lines):
+    """Splits a block into (prompt, command, its lines in the README, answer's lines)."""
+    found = []
+    in_text = False
+    for line in lines:
+        prompt = next((p for p in ("$ ", "host# ") if line.startswith(p)), None)
+        if in_text:
+            found[-1][1] += "\n" + line
+            found[-1][2].append(line)
+            in_text = line != "END"
+        elif prompt:
+            found.append([prompt, line.removeprefix(prompt), [line], []])
+            in_text = "<<END" in line
+        else:
+            found[-1][3].append(line)
+    return found
+
+
+def masked(lines):
+    """What is compared: times, durations and widths do not count."""
+    out = []
+    for line in lines:
+        line = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line)
+        line = re.sub(r"\b\d+(\.\d+)? s\b", "DURATION", line)
+        out.append(re.sub(r" +", " ", line).strip())
+    return [line for line in out if line]
+
+
+def agree(wanted, got):
+    """True if `wanted`, where `...` stands for any lines, is what came."""
+    if not wanted:
+        return not got
+    if wanted[0] == "...":
+        return any(agree(wanted[1:], got[skip:]) for skip in range(len(got) + 1))
+    return bool(got) and wanted[0] == got[0] and agree(wanted[1:], got[1:])
+
+
+def run(command, stdin=""):
+    return subprocess.run(
+        ["bash", "-ec", command], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=TOP,
+        timeout=250, check=False,
+    )
+
+
+def run_at_top(command):
+    result = run(INSTEAD.get(command, command).replace("sudo ", ""))
+    if result.returncode != 0:
+        sys.exit(f"README: `{command}` exits {result.returncode}:\n{result.stdout}")
+    return result.stdout.splitlines()
+
+
+def run_on_host(typed):
+    """All commands in one playground; their answers. A record may take a second to be there."""
+    script = ""
+    for command in typed:
+        wait = "sleep 1\n" if command.startswith("drywall flows") or command.startswith("drywall policies") else ""
+        script += f"{wait}{command}\necho '{MARK}'\n"
+    result = run("integration/playground 2>&1", script)
+    answers = result.stdout.split(MARK + "\n")
+    if result.returncode != 0 or len(answers) != len(typed) + 1:
+        sys.exit(f"README: the playground exits {result.returncode}:\n{result.stdout}")
+    return [answer.splitlines() for answer in answers[:-1]]
+
+
+def check(block, update):
+    """Runs one block; returns its lines as they should be and how many commands disagree."""
+    wrong = 0
+    typed = [command for prompt, command, _, _ in block if prompt == "host# "]
+    host_answers = iter(run_on_host(typed) if typed else [])
+    out = []
+    for prompt, command, lines, wanted in block:
+        starts_host = command == "sudo integration/playground"
+        if prompt == "host# ":
+            got = next(host_answers)
+        else:
+            got = [] if starts_host else run_at_top(command)
+        fits = command in NOT_COMPARED or starts_host or agree(masked(wanted), masked(got))
+        if not fits and not update:
+            wrong += 1
+            print(f"README: `{command.splitlines()[0]}` answers otherwise:")
+            print(*difflib.unified_diff(wanted, got, "README.md", "now", lineterm=""), sep="\n")
+        out += lines + (wanted if fits else got)
+        print("ok:" if fits else "differs:", command.splitlines()[0])
+    return out, wrong
+
+
+def main():
+    update = sys.argv[1:] == ["--update"]
+    lines = README.read_text().splitlines()
+    wrong, ran = 0, 0
+    for begin, end in reversed(list(blocks(lines))):
+        block = commands(lines[begin:end])
+        ran += len(block)
+        lines[begin:end], mistakes = check(block, update)
+        wrong += mistakes
+    if update:
+        README.write_text("\n".join(lines) + "\n")
+    if ran == 0:
+        sys.exit("README: no command found")
+    print(f"{ran} commands, {wrong} answer otherwise")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("NO_COLOR", "1")
+    sys.exit(main())
