@@ -27,7 +27,7 @@ constexpr const char* reload_action = "org.drywall1.reload";
 
 constexpr std::chrono::seconds retry_interval{3};
 constexpr std::chrono::seconds call_timeout{5};  // of our own calls, to the bus and to polkit
-constexpr int most_messages = 64;                // processed in one go
+constexpr std::chrono::milliseconds turn{20};    // of processing messages, before others have theirs
 constexpr std::size_t most_authorisations = 64;  // under way
 constexpr std::size_t most_filter_bytes = 64U << 10U;
 
@@ -374,9 +374,10 @@ void Bus::Connection::prepare() {
 void Bus::Connection::process() {
   if (!link_) return;
   try {
-    for (int i = 0; i < most_messages; ++i) {
+    const auto end = std::chrono::steady_clock::now() + turn;
+    do {
       if (!broken_.empty() || !link_->connection->processPendingRequest()) break;
-    }
+    } while (std::chrono::steady_clock::now() < end);
     std::ignore = link_->connection->getEventLoopPollData();  // throws if the bus hung up
   } catch (const sdbus::Error& error) {
     broken_ = error.getMessage().empty() ? "unknown error" : error.getMessage();

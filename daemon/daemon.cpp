@@ -190,6 +190,7 @@ class Daemon {
 
   // Evidence
   void open_nflog();
+  void note_nflog(std::optional<Failure> failure);
   void drain_nflog();
   void tick();
   void publish_flows();
@@ -463,19 +464,23 @@ void Daemon::open_nflog() {
   nflog_group_ = in_force == nullptr ? config_.nflog_group : in_force->inputs->config.nflog_group;
   nflog_retry_ = Clock::now() + retry_interval;
   Result<NflogReader> opened = NflogReader::open(nflog_group_);
-  if (!opened) {
-    if (nflog_failure_ != opened.error()) {
-      journal_.write(LogLevel::error, message_id::nflog, to_string(opened.error()));
-    }
-    nflog_failure_ = opened.error();
-    return;
-  }
-  if (nflog_failure_) {
-    journal_.write(LogLevel::info, message_id::nflog, fmt::format("NFLOG group {} is bound now", nflog_group_));
-  }
-  nflog_failure_.reset();
+  note_nflog(opened ? std::nullopt : std::optional(opened.error()));
+  if (!opened) return;
   nflog_ = std::move(*opened);
   nflog_source_ = loop_.on_readable(nflog_->descriptor(), [this] { drain_nflog(); });
+}
+
+/// Tells of a failure, or of its end, once.
+void Daemon::note_nflog(std::optional<Failure> failure) {
+  if (failure == nflog_failure_) return;
+  if (failure) {
+    journal_.write(LogLevel::error, message_id::nflog, to_string(*failure));
+  } else {
+    journal_.write(LogLevel::info, message_id::nflog, fmt::format("NFLOG group {} is bound now", nflog_group_));
+  }
+  nflog_failure_ = std::move(failure);
+  tell_service_manager();
+  if (bus_) bus_->tell_properties();
 }
 
 void Daemon::drain_nflog() {
@@ -493,10 +498,9 @@ void Daemon::drain_nflog() {
                event);
   });
   if (drained) return;
-  nflog_failure_ = drained.error();
-  journal_.write(LogLevel::error, message_id::nflog, to_string(drained.error()));
   nflog_source_ = {};
   nflog_.reset();
+  note_nflog(drained.error());
 }
 
 void Daemon::tick() {

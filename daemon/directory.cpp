@@ -160,7 +160,7 @@ std::optional<std::string> walk(const std::string& start, std::string_view path,
     std::deque<std::string> more = components(*target);
     if (more.size() + left.size() > most_components) return std::nullopt;
     left.insert(left.begin(), more.begin(), more.end());
-    if (target->starts_with('/')) here = "/";
+    if (target->starts_with('/')) here.resize(1);  // the root, as every path begins with it
   }
   return here;
 }

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <utility>
 
 namespace drywall {
@@ -173,6 +174,10 @@ EventLoop::Source EventLoop::on_signal(int signal, std::function<void()> handle)
 
 void EventLoop::run() {
   must(sd_event_loop(event_.get()));
+}
+
+void EventLoop::run_once() {
+  must(sd_event_run(event_.get(), std::numeric_limits<std::uint64_t>::max()));
 }
 
 void EventLoop::stop() {

@@ -59,6 +59,8 @@ class EventLoop {
 
   /// Until `stop`.
   void run();
+  /// Waits for something and handles it.
+  void run_once();
   void stop();
 
  private:

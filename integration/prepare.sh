@@ -3,9 +3,9 @@
 # Installs what is missing and builds. Sourced by what a newcomer runs: integration/demo, integration/playground, tests/run.
 
 packages_to_build=(g++ cmake ninja-build pkg-config libyaml-cpp-dev libnftnl-dev libmnl-dev libnetfilter-log-dev
-  libsdbus-c++-dev libsystemd-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev)
+  libsdbus-c++-dev libsystemd-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
 packages_to_run=(dbus-daemon iproute2 nftables python3)
-packages_to_test=(libgtest-dev clang-format shellcheck)
+packages_to_test=(clang-format shellcheck)
 packages_to_fuzz=(clang libclang-rt-dev)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -27,12 +27,13 @@ install_missing() {
   quietly apt-get -qy --no-install-recommends install "${missing[@]}"
 }
 
-# build_preset PRESET: as CMakePresets.json says.
+# build_preset PRESET [TARGET...]: as CMakePresets.json says.
 build_preset() {
-  local launcher=()
+  local preset=$1 launcher=()
+  shift
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  quietly cmake --preset "$1" "${launcher[@]}"
-  quietly cmake --build --preset "$1"
+  quietly cmake --preset "$preset" "${launcher[@]}"
+  quietly cmake --build --preset "$preset" "${@/#/--target=}"
 }
 
 # have_build: a release build in build/, unless DRYWALL_BUILD names another one, or lib.sh has begun and it is there.
@@ -42,7 +43,7 @@ have_build() {
     cd "$(dirname "${BASH_SOURCE[0]}")/.."
     install_missing "${packages_to_build[@]}" "${packages_to_run[@]}"
     [ -x build/drywalld ] || echo "Building; this takes a few minutes, once."
-    build_preset release
+    build_preset release drywall drywalld
   )
 }
 

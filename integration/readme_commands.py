@@ -6,7 +6,7 @@
 
 In a block marked `console`, lines that begin with `$ ` are typed at the top of the repository, those with `host# ` in
 integration/playground; a command with `<<END` goes on until the line END. Times are compared only for being there, runs
-of spaces as one; a line `...` stands for any lines. `sudo` is left out: the test has the rights that it has.
+of spaces as one; a line `...` stands for any lines. The host is one playground from the first such line to the last. `sudo` is left out: the test has the rights that it has.
 """
 import difflib
 import os
@@ -17,10 +17,15 @@ import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 README = TOP / "README.md"
+PLAYGROUND = "sudo integration/playground"
 MARK = "--- end of answer ---"
-# What a test cannot run as it stands, because it would run the test itself: what is run instead.
-INSTEAD = {"sudo tests/run": "tests/run --list"}
-NOT_COMPARED = {"sudo tests/run"}
+# What a test does not run as it stands, because it would run itself or build everything again: what is run instead.
+INSTEAD = {
+    "sudo tests/run": "tests/run --list",
+    "cmake --preset release && cmake --build --preset release":
+        "d=$(mktemp -d) && cmake --preset release -B $d && cmake --build $d --target help && rm -rf $d",
+}
+NOT_COMPARED = {*INSTEAD, PLAYGROUND}
 
 
 def blocks(lines):
@@ -98,43 +103,46 @@ def run_on_host(typed):
     return [answer.splitlines() for answer in answers[:-1]]
 
 
-def check(block, update):
-    """Runs one block; returns its lines as they should be and how many commands disagree."""
-    wrong = 0
-    typed = [command for prompt, command, _, _ in block if prompt == "host# "]
-    host_answers = iter(run_on_host(typed) if typed else [])
-    out = []
-    for prompt, command, lines, wanted in block:
-        starts_host = command == "sudo integration/playground"
+def answers_to(found):
+    """What each command answers now, in order. All that is typed on the host is typed in one playground."""
+    on_host = iter(run_on_host([command for prompt, command, _, _ in found if prompt == "host# "]))
+    answers = []
+    for prompt, command, _, _ in found:
         if prompt == "host# ":
-            got = next(host_answers)
+            answers.append(next(on_host))
+        elif command == PLAYGROUND:
+            answers.append([])
         else:
-            got = [] if starts_host else run_at_top(command)
-        fits = command in NOT_COMPARED or starts_host or agree(masked(wanted), masked(got))
-        if not fits and not update:
-            wrong += 1
-            print(f"README: `{command.splitlines()[0]}` answers otherwise:")
-            print(*difflib.unified_diff(wanted, got, "README.md", "now", lineterm=""), sep="\n")
-        out += lines + (wanted if fits else got)
-        print("ok:" if fits else "differs:", command.splitlines()[0])
-    return out, wrong
+            answers.append(run_at_top(command))
+    return answers
 
 
 def main():
     update = sys.argv[1:] == ["--update"]
     lines = README.read_text().splitlines()
-    wrong, ran = 0, 0
-    for begin, end in reversed(list(blocks(lines))):
-        block = commands(lines[begin:end])
-        ran += len(block)
-        lines[begin:end], mistakes = check(block, update)
-        wrong += mistakes
+    places = list(blocks(lines))
+    by_block = [commands(lines[begin:end]) for begin, end in places]
+    answers = iter(answers_to([command for block in by_block for command in block]))
+    wrong = 0
+    new_blocks = []
+    for block in by_block:
+        new_blocks.append([])
+        for _, command, written, wanted in block:
+            got = next(answers)
+            fits = command in NOT_COMPARED or agree(masked(wanted), masked(got))
+            print("ok:" if fits else "differs:", command.splitlines()[0])
+            if not fits:
+                wrong += 1
+                print(*difflib.unified_diff(wanted, got, "README.md", "now", lineterm=""), sep="\n")
+            new_blocks[-1] += written + (wanted if fits else got)
     if update:
+        for (begin, end), new in reversed(list(zip(places, new_blocks))):
+            lines[begin:end] = new
         README.write_text("\n".join(lines) + "\n")
-    if ran == 0:
-        sys.exit("README: no command found")
+        return 0
+    ran = sum(len(block) for block in by_block)
     print(f"{ran} commands, {wrong} answer otherwise")
-    return 1 if wrong else 0
+    return 1 if wrong or not ran else 0
 
 
 if __name__ == "__main__":

@@ -110,6 +110,47 @@ void check_workload_claims(const Draft& draft, Report& report) {
   }
 }
 
+bool all_digits(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+Names declared_ports(const Inventory& inventory) {
+  Names names;
+  for (const HostEndpoint& host : inventory.host_endpoints) {
+    for (const NamedPort& port : host.ports) names.insert(port.name);
+  }
+  for (const WorkloadEndpoint& workload : inventory.workload_endpoints) {
+    for (const NamedPort& port : workload.ports) names.insert(port.name);
+  }
+  return names;
+}
+
+/// "8080" in quotes, in a rule without protocol, is a port's name only if an endpoint has a port of that name.
+void check_numeric_port_names(const Draft& draft, Report& report) {
+  const Names declared = declared_ports(draft.inventory);
+  const auto check = [&](const Rule& rule, const PortList& ports) {
+    for (const std::string& name : ports.names) {
+      if (!all_digits(name) || declared.count(name) != 0) continue;
+      report.error(
+          report.place(rule.at), "ports-without-protocol",
+          fmt::format("port {} of this rule needs a protocol: no endpoint has a port of that name", quoted(name)),
+          "write \"protocol: TCP\", UDP or SCTP in the same rule");
+    }
+  };
+  for (const Policy& policy : draft.inventory.policies) {
+    if (policy.id.kind == PolicyKind::kubernetes_network_policy || policy.id.kind == PolicyKind::cluster_network_policy)
+      continue;
+    for (const auto* rules : {&policy.ingress, &policy.egress}) {
+      for (const Rule& rule : *rules) {
+        for (const EntityMatch* side : {&rule.source, &rule.destination}) {
+          check(rule, side->ports);
+          check(rule, side->not_ports);
+        }
+      }
+    }
+  }
+}
+
 template <class Item>
 void sort_by_name(std::vector<Item>& items) {
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
@@ -138,6 +179,7 @@ void cross_check(Draft& draft, Report& report) {
   if (draft.complete) check_tiers(draft, report);
   add_namespaces(draft, report);
   if (draft.complete) check_profiles(draft, report);
+  if (draft.complete) check_numeric_port_names(draft, report);
   check_host_claims(draft, report);
   check_workload_claims(draft, report);
   sort_inventory(draft.inventory);

@@ -112,7 +112,7 @@ std::string help_for_port(std::string_view text) {
 std::optional<Port> read_name_of_port(Reader& reader, const yaml::Node& node) {
   if (is_port_name(node.text)) return Port{{}, node.text};
   reader.error(node, "bad-port", fmt::format("{} is neither a port nor a port's name", quoted(node.text)),
-               help_for_port(node.text.substr(0, 40)));
+               help_for_port(shortened(node.text)));
   return {};
 }
 

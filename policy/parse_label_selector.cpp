@@ -2,7 +2,6 @@
 #include "policy/parse_label_selector.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <optional>
 #include <vector>
@@ -16,6 +15,15 @@ namespace {
 
 constexpr std::size_t most_terms = 256;
 constexpr std::size_t most_values = 1024;
+
+std::string joined(const std::vector<std::string>& parts, std::string_view between) {
+  std::string out;
+  for (const std::string& part : parts) {
+    if (!out.empty()) out += between;
+    out += part;
+  }
+  return out;
+}
 
 enum class Operator { in, not_in, exists, does_not_exist };
 
@@ -74,9 +82,9 @@ void check_values(Fields& expression, Operator op) {
 std::string term(const std::string& key, Operator op, const std::vector<std::string>& values) {
   switch (op) {
     case Operator::in:
-      return fmt::format("{} in {{ {} }}", key, fmt::join(values, ", "));
+      return fmt::format("{} in {{ {} }}", key, joined(values, ", "));
     case Operator::not_in:
-      return fmt::format("{} not in {{ {} }}", key, fmt::join(values, ", "));
+      return fmt::format("{} not in {{ {} }}", key, joined(values, ", "));
     case Operator::exists:
       return fmt::format("has({})", key);
     case Operator::does_not_exist:
@@ -120,7 +128,7 @@ std::string read_label_selector(Reader& reader, const yaml::Node* node, std::str
   }
   fields.done();
   if (selects == Selects::namespaces && node != nullptr && terms.size() == implied) return "all()";
-  return fmt::format("{}", fmt::join(terms, " && "));
+  return joined(terms, " && ");
 }
 
 }  // namespace drywall::reading

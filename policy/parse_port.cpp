@@ -191,7 +191,7 @@ std::optional<std::uint16_t> read_port_number(Reader& reader, const yaml::Node& 
 }
 
 std::optional<std::string> read_port_name(Reader& reader, const yaml::Node& node, std::string_view text) {
-  if (is_port_name(text)) return std::string(text);
+  if (is_port_name(text) || (all_digits(text) && text.size() <= 15)) return std::string(text);
   reader.error(node, "bad-port", fmt::format("{} is neither a port, a range nor a port's name", quoted(text)),
                help_for_port(text));
   return {};

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -113,12 +114,24 @@ class FamilyCheck {
   bool contradicted_ = false;
 };
 
-void check_nets(FamilyCheck& check, Reader& reader, Fields& rule, std::string_view side) {
+/// 0.0.0.0/0 and ::/0 in one list: every address, so no family is meant.
+bool is_every_address(const std::vector<Prefix>& nets) {
+  return nets.size() == 2 && nets[0].length == 0 && nets[1].length == 0 && nets[0].base.family != nets[1].base.family;
+}
+
+/// Leaves out lists that say nothing.
+void drop_every_address(Rule& rule) {
+  for (EntityMatch* side : {&rule.source, &rule.destination}) {
+    if (is_every_address(side->nets)) side->nets.clear();
+  }
+}
+
+void check_nets(FamilyCheck& check, Reader& reader, Fields& rule, std::string_view side, const EntityMatch& match) {
   const yaml::Node* entity = rule.find(side);
   if (entity == nullptr) return;
   for (const std::string_view key : {"nets", "notNets"}) {
     const yaml::Node* nets = entity->find(key);
-    if (nets == nullptr) continue;
+    if (nets == nullptr || (key == "nets" && is_every_address(match.nets))) continue;
     for (const yaml::Node& node : nets->items) {
       const auto prefix = parse_prefix(node.text);
       if (!prefix) continue;
@@ -132,7 +145,8 @@ void check_nets(FamilyCheck& check, Reader& reader, Fields& rule, std::string_vi
 }
 
 /// The one family that the rule's parts allow, if they do not allow both.
-std::optional<Family> read_family(Fields& rule, const RuleProtocol& protocol, const RuleProtocol& not_protocol) {
+std::optional<Family> read_family(Fields& rule, const Rule& read, const RuleProtocol& protocol,
+                                  const RuleProtocol& not_protocol) {
   Reader& reader = rule.reader();
   FamilyCheck check(reader);
   const std::optional<Family> version = read_ip_version(rule);
@@ -147,8 +161,8 @@ std::optional<Family> read_family(Fields& rule, const RuleProtocol& protocol, co
     if (!implied && !compared) continue;
     check.add(FamilyCheck::Part::declaration, family_of_icmp(p.value->protocol), *p.node, "protocol " + p.node->text);
   }
-  check_nets(check, reader, rule, "source");
-  check_nets(check, reader, rule, "destination");
+  check_nets(check, reader, rule, "source", read.source);
+  check_nets(check, reader, rule, "destination", read.destination);
   return check.family();
 }
 
@@ -159,12 +173,26 @@ void check_icmp(Fields& rule, const RuleProtocol& protocol) {
                       "write \"protocol: ICMP\" or \"protocol: ICMPv6\" in the same rule");
 }
 
+/// Digits in quotes can be a port's name, and are where there is no protocol: whether an endpoint has such a port is
+/// seen when all are read.
+bool all_quoted(const yaml::Node& ports) {
+  return std::all_of(ports.items.begin(), ports.items.end(), [](const yaml::Node& port) {
+    return port.style == yaml::Style::quoted && port.text.find(':') == std::string::npos;
+  });
+}
+
+void name_ports(PortList& ports) {
+  for (const PortRange& range : ports.ranges) ports.names.push_back(std::to_string(range.first));
+  ports.ranges.clear();
+}
+
 /// Numbers of ports mean nothing without a protocol that has ports.
 void check_ports(Fields& rule, const RuleProtocol& protocol, std::string_view side, std::string_view key,
-                 const PortList& ports) {
+                 PortList& ports) {
   if (ports.empty() || (protocol.node != nullptr && !protocol.value)) return;
   const yaml::Node& node = *rule.find(side)->find(key);
   if (!protocol.value) {
+    if (all_quoted(node)) name_ports(ports);
     if (ports.ranges.empty()) return;
     rule.reader().error(node, "ports-without-protocol", "numbers of ports need a protocol",
                         "write \"protocol: TCP\", UDP or SCTP in the same rule");
@@ -175,7 +203,7 @@ void check_ports(Fields& rule, const RuleProtocol& protocol, std::string_view si
                       "write TCP, UDP or SCTP, or leave the ports out");
 }
 
-void check_side_ports(Fields& rule, const RuleProtocol& protocol, std::string_view side, const EntityMatch& match) {
+void check_side_ports(Fields& rule, const RuleProtocol& protocol, std::string_view side, EntityMatch& match) {
   check_ports(rule, protocol, side, "ports", match.ports);
   check_ports(rule, protocol, side, "notPorts", match.not_ports);
 }
@@ -214,7 +242,8 @@ Rule read_rule(Reader& reader, const yaml::Node& node, Direction direction, Rule
   out.not_icmp = read_icmp(rule, "notICMP");
   out.source = read_entity(rule, {Side::source, direction, owner});
   out.destination = read_entity(rule, {Side::destination, direction, owner});
-  out.family = read_family(rule, protocol, not_protocol);
+  out.family = read_family(rule, out, protocol, not_protocol);
+  drop_every_address(out);
   check_icmp(rule, protocol);
   check_side_ports(rule, protocol, "source", out.source);
   check_side_ports(rule, protocol, "destination", out.destination);

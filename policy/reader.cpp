@@ -103,7 +103,7 @@ std::string expression_for(const yaml::Node& node) {
   for (const auto& [key, value] : node.entries) {
     if (value.type != yaml::Type::scalar || node.entries.size() > most) return "an expression such as role == 'db'";
     if (!out.empty()) out += " && ";
-    out += fmt::format("{} == '{}'", key.text.substr(0, 40), value.text.substr(0, 40));
+    out += fmt::format("{} == '{}'", shortened(key.text), shortened(value.text));
   }
   return out.empty() ? "an expression such as role == 'db'" : out;
 }
@@ -112,8 +112,8 @@ std::string expression_for(const yaml::Node& node) {
 std::string help_for_mapping(const yaml::Node& node) {
   const std::size_t colon = node.text.find(':');
   if (node.style == yaml::Style::plain && colon != std::string::npos && colon + 1 < node.text.size()) {
-    return fmt::format("put a space after the colon: \"{}: {}\"", node.text.substr(0, std::min<std::size_t>(colon, 40)),
-                       node.text.substr(colon + 1, 40));
+    return fmt::format("put a space after the colon: \"{}: {}\"", shortened(node.text.substr(0, colon)),
+                       shortened(node.text.substr(colon + 1)));
   }
   return "write its fields below it, indented, as \"field: value\"";
 }
@@ -161,7 +161,7 @@ std::string found(const yaml::Node& node) {
       return quoted(node.text);
     case Meaning::integer:
     case Meaning::number:
-      return fmt::format("the number {}", node.text.substr(0, 40));
+      return fmt::format("the number {}", shortened(node.text));
     case Meaning::boolean:
       return fmt::format("the truth value {}", node.text);
   }
@@ -181,14 +181,14 @@ void Reader::warning(const yaml::Node& at, std::string_view code, std::string me
 }
 
 void Reader::report_ambiguous(const yaml::Node& node) {
-  error(node, "ambiguous-number", fmt::format("{} is octal to some readers of YAML", node.text.substr(0, 40)),
+  error(node, "ambiguous-number", fmt::format("{} is octal to some readers of YAML", shortened(node.text)),
         "leave out the leading zero");
 }
 
 std::optional<std::string_view> Reader::text(const yaml::Node& node, std::string_view what) {
   if (node.type == yaml::Type::scalar && meaning_of(node) == Meaning::text) return node.text;
   std::string help;
-  if (node.type == yaml::Type::scalar) help = fmt::format("put it in quotes: \"{}\"", node.text.substr(0, 40));
+  if (node.type == yaml::Type::scalar) help = fmt::format("put it in quotes: \"{}\"", shortened(node.text));
   error(node, "not-text", fmt::format("{} must be text, found {}", what, found(node)), std::move(help));
   return {};
 }
@@ -198,7 +198,7 @@ std::optional<std::int64_t> Reader::integer(const yaml::Node& node, std::string_
   if (node.type != yaml::Type::scalar || meaning_of(node) != Meaning::integer) {
     const bool unquote = node.type == yaml::Type::scalar && node.style == yaml::Style::quoted && is_integer(node.text);
     error(node, "not-a-number", fmt::format("{} must be {}, found {}", what, expected, found(node)),
-          unquote ? fmt::format("leave the quotes out: {}", node.text) : fmt::format("write {}", expected));
+          unquote ? fmt::format("leave the quotes out: {}", shortened(node.text)) : fmt::format("write {}", expected));
     return {};
   }
   const std::optional<std::int64_t> value = value_of_integer(node.text);
@@ -207,7 +207,7 @@ std::optional<std::int64_t> Reader::integer(const yaml::Node& node, std::string_
     return {};
   }
   if (!value || *value < range.least || *value > range.most) {
-    error(node, "out-of-range", fmt::format("{} must be {}, found {}", what, expected, node.text.substr(0, 40)),
+    error(node, "out-of-range", fmt::format("{} must be {}, found {}", what, expected, shortened(node.text)),
           fmt::format("write {}", expected));
     return {};
   }
@@ -220,7 +220,7 @@ std::optional<double> Reader::number(const yaml::Node& node, std::string_view wh
   }
   const bool unquote = node.type == yaml::Type::scalar && node.style == yaml::Style::quoted && is_float(node.text);
   error(node, "not-a-number", fmt::format("{} must be a number, found {}", what, found(node)),
-        unquote ? fmt::format("leave the quotes out: {}", node.text) : "write a number such as 100 or 10.5");
+        unquote ? fmt::format("leave the quotes out: {}", shortened(node.text)) : "write a number such as 100 or 10.5");
   return {};
 }
 
@@ -257,9 +257,9 @@ std::span<const yaml::Node> Reader::items(const yaml::Node& node, std::string_vi
   if (node.type != yaml::Type::sequence) {
     const bool scalar = node.type == yaml::Type::scalar;
     error(node, "not-a-list", fmt::format("{} must be a list, found {}", what, found(node)),
-          scalar ? fmt::format("write [{}], or \"- {}\" on a line of its own", node.text.substr(0, 40),
-                               node.text.substr(0, 40))
-                 : "begin each element with \"- \" on a line of its own");
+          scalar
+              ? fmt::format("write [{}], or \"- {}\" on a line of its own", shortened(node.text), shortened(node.text))
+              : "begin each element with \"- \" on a line of its own");
     return {};
   }
   if (node.items.size() > most) {
@@ -372,7 +372,7 @@ std::span<const yaml::Node> Fields::items(std::string_view key, std::size_t most
 }
 
 void Fields::accept(std::initializer_list<std::string_view> keys) {
-  known_.insert(known_.end(), keys);
+  accepted_.insert(accepted_.end(), keys);
 }
 
 void Fields::hint(std::initializer_list<std::string_view> keys, std::string_view help) {
@@ -385,21 +385,31 @@ void Fields::missing(std::string_view key, std::string help) {
 }
 
 void Fields::done() {
-  std::size_t left = 1000;  // finding what was meant is costly
+  std::size_t unknown = 0;
   if (node_ == nullptr) return;
   for (const auto& [key, value] : node_->entries) {
-    if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) continue;
-    if (left-- == 0) return;
+    if (knows(key.text)) continue;
+    if (unknown++ > most_diagnostics) return;  // finding what was meant is costly
     reader_->error(key, "unknown-field", fmt::format("{} has no field {}", where_, quoted(key.text)),
                    help_for(key.text));
   }
+}
+
+bool Fields::knows(std::string_view key) const {
+  return std::find(known_.begin(), known_.end(), key) != known_.end() ||
+         std::find(accepted_.begin(), accepted_.end(), key) != accepted_.end();
 }
 
 std::string Fields::help_for(std::string_view key) const {
   const auto hint = std::find_if(hints_.begin(), hints_.end(), [&](const auto& h) { return h.first == key; });
   if (hint != hints_.end()) return std::string(hint->second);
   std::string meant = did_you_mean(key, known_);
-  return meant.empty() ? fmt::format("its fields are {}", either(known_)) : meant;
+  if (!meant.empty()) return meant;
+  std::vector<std::string_view> all;
+  for (const std::string_view field : known_) {
+    if (std::find(all.begin(), all.end(), field) == all.end()) all.push_back(field);
+  }
+  return fmt::format("its fields are {}", either(all));
 }
 
 std::span<const Entry> entries(Reader& reader, const yaml::Node& node, std::string_view what) {

@@ -121,12 +121,14 @@ class Fields {
   void done();
 
  private:
+  [[nodiscard]] bool knows(std::string_view key) const;
   [[nodiscard]] std::string help_for(std::string_view key) const;
 
   Reader* reader_;
   const yaml::Node* node_ = nullptr;
   std::string_view where_;
-  std::vector<std::string_view> known_;
+  std::vector<std::string_view> known_;     // asked for
+  std::vector<std::string_view> accepted_;  // left out
   std::vector<std::pair<std::string_view, std::string_view>> hints_;
 };
 

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "policy/spelling.h"
 
 namespace drywall::reading {
 namespace {
 
-constexpr std::size_t most_diagnostics = 1000;  // of one file and severity
-constexpr std::size_t longest_excerpt = 4096;   // bytes of a line that a diagnostic keeps
+constexpr std::size_t longest_excerpt = 4096;  // bytes of a line that a diagnostic keeps
 
 std::vector<std::size_t> starts_of_lines(std::string_view text) {
   std::vector<std::size_t> starts{0};
@@ -39,6 +41,12 @@ void Report::add(std::uint32_t file, Diagnostics diagnostics) {
     if (!room_for_one(file, diagnostic.severity)) continue;
     diagnostics_.push_back(std::move(diagnostic));
   }
+}
+
+Place Report::place(const SourceLocation& at) const {
+  const auto found =
+      std::find_if(files_.begin(), files_.end(), [&](const File& file) { return file.source->name == at.file; });
+  return {static_cast<std::uint32_t>(found - files_.begin()), at.line, at.column, 1};
 }
 
 SourceLocation Report::location(const Place& at) const {
@@ -71,7 +79,7 @@ void Report::add(const Place& at, Severity severity, std::string_view code, std:
   diagnostic.code = code;
   diagnostic.message = std::move(message);
   diagnostic.help = std::move(help);
-  if (at.column <= longest_excerpt) diagnostic.excerpt = line(at).substr(0, longest_excerpt);
+  if (at.column <= longest_excerpt) diagnostic.excerpt = shortened(line(at), longest_excerpt);
   diagnostics_.push_back(std::move(diagnostic));
 }
 

@@ -13,6 +13,8 @@
 
 namespace drywall::reading {
 
+inline constexpr std::size_t most_diagnostics = 1000;  // of one file and severity
+
 /// A place in one of the files being read. Small, because one is kept for each name that is checked at the end.
 struct Place {
   std::uint32_t file = 0;  // index into the files
@@ -32,6 +34,8 @@ class Report {
   void add(std::uint32_t file, Diagnostics diagnostics);
 
   [[nodiscard]] SourceLocation location(const Place& at) const;
+  /// The place that location() gave.
+  [[nodiscard]] Place place(const SourceLocation& at) const;
   /// The text of the line at `at`, without its line ending.
   [[nodiscard]] std::string_view line(const Place& at);
   [[nodiscard]] Diagnostics take();  // sorted

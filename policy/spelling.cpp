@@ -54,6 +54,12 @@ std::string quoted(std::string_view text) {
   return fmt::format("\"{}\"", text);
 }
 
+std::string_view shortened(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  while (most > 0 && !starts_code_point(text[most])) --most;
+  return text.substr(0, most);
+}
+
 std::size_t code_points(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), starts_code_point));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@ namespace drywall::reading {
 
 /// The text in double quotes, cut after 60 code points: for messages.
 [[nodiscard]] std::string quoted(std::string_view text);
+
+/// The beginning of the text, at most `most` bytes of whole code points.
+[[nodiscard]] std::string_view shortened(std::string_view text, std::size_t most = 40);
 
 /// How many code points of (valid) UTF-8.
 [[nodiscard]] std::size_t code_points(std::string_view text);
