@@ -5,8 +5,9 @@
     readme_commands.py [--update]      --update writes into README.md what was printed
 
 In a block marked `console`, lines that begin with `$ ` are typed at the top of the repository, those with `host# ` in
-integration/playground; a command with `<<END` goes on until the line END. Times are compared only for being there, runs
-of spaces as one; a line `...` stands for any lines. The host is one playground from the first such line to the last. `sudo` is left out: the test has the rights that it has.
+integration/playground, the same for all of them; a command with `<<END` goes on until the line END. Times are compared
+only for being there, runs of spaces as one; a line `...` stands for any lines. `sudo` is left out: the test has the
+rights that it has.
 """
 import difflib
 import os
@@ -91,11 +92,8 @@ def run_at_top(command):
 
 
 def run_on_host(typed):
-    """All commands in one playground; their answers. A record may take a second to be there."""
-    script = ""
-    for command in typed:
-        wait = "sleep 1\n" if command.startswith("drywall flows") or command.startswith("drywall policies") else ""
-        script += f"{wait}{command}\necho '{MARK}'\n"
+    """All commands in one playground, typed no faster than a person would; their answers."""
+    script = "".join(f"sleep 1\n{command}\necho '{MARK}'\n" for command in typed)
     result = run("integration/playground 2>&1", script)
     answers = result.stdout.split(MARK + "\n")
     if result.returncode != 0 or len(answers) != len(typed) + 1:

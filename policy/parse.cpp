@@ -69,4 +69,10 @@ Parsed parse(std::span<const yaml::SourceFile> files) {
   return {std::move(draft.inventory), report.take()};
 }
 
+bool is_understood(const Diagnostics& diagnostics) {
+  return std::all_of(diagnostics.begin(), diagnostics.end(), [](const Diagnostic& diagnostic) {
+    return diagnostic.severity == Severity::warning || diagnostic.code == protocol_case_code;
+  });
+}
+
 }  // namespace drywall

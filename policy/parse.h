@@ -17,9 +17,17 @@ struct Parsed {
 /// Reads a whole policy directory: every document of every file, checked alone and against the others.
 ///   files   in any order; untrusted
 ///   errors  as Diagnostics: all mistakes at once, each with its place. Unknown kinds, fields and values are errors;
-///           what an API server fills in (status, managedFields, ...) is accepted and left out. `kind: List` is unpacked.
+///           what an API server fills in (status, managedFields, ...) is accepted and left out. `kind: List` is
+///           unpacked.
 ///   source  Calico's libcalico-go/lib/validator/v3 and api/pkg/defaults; Kubernetes conversion:
 ///           libcalico-go/lib/backend/k8s/conversion
 [[nodiscard]] Parsed parse(std::span<const yaml::SourceFile> files);
+
+/// The code of the one mistake that leaves no doubt about what was meant: a protocol's name in the wrong letters.
+inline constexpr const char* protocol_case_code = "protocol-case";
+
+/// True if the inventory is complete and says what was meant, although some of the diagnostics may be errors. Such a
+/// directory is refused all the same; only a tool that explains it may go on.
+[[nodiscard]] bool is_understood(const Diagnostics& diagnostics);
 
 }  // namespace drywall

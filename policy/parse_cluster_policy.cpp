@@ -167,7 +167,7 @@ std::optional<ProtocolEntry> read_protocol_entry(Reader& reader, const yaml::Nod
   Fields entry(reader, &node, "a protocol");
   if (!entry.present()) return {};
   std::optional<ProtocolEntry> out = read_named_entry(entry);
-  std::size_t written = entry.find("destinationNamedPort") != nullptr ? 1 : 0;
+  std::size_t written = entry.text("destinationNamedPort") ? 1 : 0;
   for (const auto& [key, protocol] :
        {std::pair<std::string_view, std::string_view>{"tcp", "TCP"}, {"udp", "UDP"}, {"sctp", "SCTP"}}) {
     const yaml::Node* value = entry.find(key);

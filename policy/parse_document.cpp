@@ -235,6 +235,10 @@ bool is_list(const TypeMeta& type) {
          nullptr;
 }
 
+bool is_unset(const yaml::Node* value) {
+  return value == nullptr || (value->type == yaml::Type::scalar && value->text.empty());
+}
+
 std::optional<TypeMeta> read_type(Fields& fields, const TypeMeta& inherited) {
   TypeMeta type = inherited;
   if (const auto version = fields.text("apiVersion")) {
@@ -245,10 +249,10 @@ std::optional<TypeMeta> read_type(Fields& fields, const TypeMeta& inherited) {
     type.kind = *kind;
     type.kind_node = fields.find("kind");
   }
-  if (type.kind_node == nullptr && fields.find("kind") == nullptr) {
+  if (type.kind_node == nullptr && is_unset(fields.find("kind"))) {
     fields.missing("kind", "write for example \"kind: GlobalNetworkPolicy\"");
   }
-  if (type.api_version_node == nullptr && fields.find("apiVersion") == nullptr) {
+  if (type.api_version_node == nullptr && is_unset(fields.find("apiVersion"))) {
     const std::vector<std::string_view> versions = versions_of(type.kind);
     fields.missing("apiVersion", fmt::format("write \"apiVersion: {}\"", versions.empty() ? calico : versions.front()));
   }

@@ -43,14 +43,15 @@ std::vector<std::string> read_values(Fields& expression) {
 }
 
 std::optional<std::string> read_key(Fields& expression) {
-  const auto key = expression.text("key");
-  if (!key) {
-    if (expression.find("key") == nullptr) expression.missing("key", "write the label's name");
+  const yaml::Node* node = expression.find("key");
+  if (node == nullptr) {
+    expression.missing("key", "write the label's name");
     return {};
   }
+  const auto key = expression.reader().text(*node, "key");
+  if (!key) return {};
   if (is_qualified_name(*key)) return std::string(*key);
-  expression.reader().error(*expression.find("key"), "bad-label-key",
-                            fmt::format("{} cannot be a label's name", quoted(*key)),
+  expression.reader().error(*node, "bad-label-key", fmt::format("{} cannot be a label's name", quoted(*key)),
                             "write up to 63 letters, digits, '-', '_' and '.', optionally after \"DNS-NAME/\"");
   return {};
 }

@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "policy/name.h"
+#include "policy/parse.h"
 #include "policy/parse_net.h"
 #include "policy/spelling.h"
 
@@ -34,6 +35,13 @@ std::string lower(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return out;
+}
+
+/// The protocol whose name this is but for capital letters; there can be only one.
+const ProtocolName* in_other_letters(std::string_view text) {
+  const auto found = std::find_if(protocols.begin(), protocols.end(),
+                                  [&](const ProtocolName& known) { return lower(known.name) == lower(text); });
+  return found == protocols.end() ? nullptr : &*found;
 }
 
 /// A decimal number of at most `most`; more is nothing.
@@ -131,6 +139,11 @@ std::optional<NamedProtocol> read_protocol(Reader& reader, const yaml::Node& nod
       const auto number = decimal(node.text, 255);
       if (number && *number > 0) return NamedProtocol{{static_cast<std::uint8_t>(*number)}, {}};
     }
+  }
+  if (const ProtocolName* meant = in_other_letters(node.text)) {
+    reader.error(node, protocol_case_code, fmt::format("protocol must be {}, found {}", expected, found(node)),
+                 fmt::format("write {}", meant->name));
+    return meant->meaning;
   }
   std::array<std::string_view, protocols.size()> names;
   std::transform(protocols.begin(), protocols.end(), names.begin(), [](const ProtocolName& p) { return p.name; });

@@ -31,6 +31,12 @@ TEST(ParseDocument, MissingTypeIsAMistake) {
   EXPECT_EQ(parsed.diagnostics[0].help, "write \"apiVersion: policy.networking.k8s.io/v1alpha2\"");
 }
 
+TEST(ParseDocument, EmptyTypeIsAMissingOne) {
+  EXPECT_EQ(mistakes("{apiVersion: '', kind: Tier, metadata: {name: a}}"), Strings{"1:1 missing-field"});
+  EXPECT_EQ(mistakes("{apiVersion: v1, kind: '', metadata: {name: a}}"), Strings{"1:1 missing-field"});
+  EXPECT_EQ(mistakes("{apiVersion: v1, kind: [Namespace], metadata: {name: a}}"), Strings{"1:24 not-text"});
+}
+
 TEST(ParseDocument, DocumentMustBeAMapping) {
   EXPECT_EQ(mistakes("- a\n- b"), Strings{"1:1 not-a-mapping"});
   EXPECT_EQ(mistakes("hello"), Strings{"1:1 not-a-mapping"});

@@ -149,6 +149,8 @@ TEST(ParseKubernetes, BadLabelSelectorsAreMistakes) {
   EXPECT_EQ(pods("{matchExpressions: [{key: a, operator: In}]}"), Strings{"4:41 missing-field"});
   EXPECT_EQ(pods("{matchExpressions: [{key: a, operator: Exists, values: [b]}]}"), Strings{"4:76 values-without-use"});
   EXPECT_EQ(pods("{matchExpressions: [{operator: Exists}]}"), Strings{"4:41 missing-field"});
+  EXPECT_EQ(pods("{matchExpressions: [{key: '', operator: Exists}]}"), Strings{"4:47 bad-label-key"});
+  EXPECT_EQ(pods("{matchExpressions: [null]}"), Strings{"4:41 not-a-mapping"});
   EXPECT_EQ(pods("{role: db}"), Strings{"4:22 unknown-field"});
 }
 
@@ -233,6 +235,18 @@ TEST(ParseClusterPolicy, NetworksMayBeOfBothFamilies) {
   EXPECT_EQ(policy.egress[0].action, Action::deny);
   EXPECT_EQ(policy.egress[0].family, std::nullopt);
   EXPECT_EQ(policy.egress[0].destination.nets.size(), 2U);
+}
+
+TEST(ParseClusterPolicy, EmptyProtocolIsAMistakeNotEverything) {
+  const auto protocols = [](std::string_view text) {
+    return mistakes(cluster_rules(
+        fmt::format("ingress: [{{action: Accept, from: [{{namespaces: {{}}}}], protocols: [{}]}}]", text)));
+  };
+  EXPECT_EQ(protocols("{}"), Strings{"4:127 bad-protocol"});
+  EXPECT_EQ(protocols("{destinationNamedPort: ''}"), Strings{"4:127 bad-protocol"});
+  EXPECT_EQ(protocols("{tcp: {}, udp: {}}"), Strings{"4:127 bad-protocol"});
+  EXPECT_EQ(protocols("{tcp: {destinationPort: {}}}"), Strings{"4:151 bad-port"});
+  EXPECT_EQ(protocols("{TCP: {}}"), (Strings{"4:127 bad-protocol", "4:128 unknown-field"}));
 }
 
 TEST(ParseClusterPolicy, WhatCalicoWouldDropIsAMistake) {

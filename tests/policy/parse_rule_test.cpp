@@ -39,7 +39,7 @@ TEST(ParseRule, ProtocolIsANameOrANumber) {
   EXPECT_EQ(rule_of("{action: Allow, protocol: 1}").protocol, protocol::icmp);
   EXPECT_EQ(rule_of("{action: Allow, protocol: '255'}").protocol, Protocol{255});
   EXPECT_EQ(rule_of("{action: Allow, notProtocol: SCTP}").not_protocol, protocol::sctp);
-  EXPECT_EQ(in_rule("{action: Allow, protocol: tcp}"), Strings{"4:44 bad-protocol"});
+  EXPECT_EQ(in_rule("{action: Allow, protocol: tcp}"), Strings{"4:44 protocol-case"});
   EXPECT_EQ(in_rule("{action: Allow, protocol: 0}"), Strings{"4:44 bad-protocol"});
   EXPECT_EQ(in_rule("{action: Allow, protocol: 256}"), Strings{"4:44 bad-protocol"});
   EXPECT_EQ(in_rule("{action: Allow, notProtocol: http}"), Strings{"4:47 bad-protocol"});
