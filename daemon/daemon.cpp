@@ -125,27 +125,13 @@ Json changes_document(const std::vector<FileChange>& changes) {
 }
 
 PolicyObject policy_object(const Policy& policy) {
-  const auto action = [&]() -> std::string {
-    if (!is_staged(policy.id.kind)) return "";
-    switch (policy.staged_action.value_or(StagedAction::set)) {
-      case StagedAction::set:
-        return "Set";
-      case StagedAction::remove:
-        return "Delete";
-      case StagedAction::learn:
-        return "Learn";
-      case StagedAction::ignore:
-        return "Ignore";
-    }
-    return "";
-  };
   return {std::string(file_kind(policy.id.kind)),
           policy.id.name,
           policy.id.ns,
           policy.tier,
           policy.order,
           is_staged(policy.id.kind),
-          action(),
+          is_staged(policy.id.kind) ? std::string(to_string(policy.staged_action.value_or(StagedAction::set))) : "",
           policy.selector_text,
           policy.at.file,
           policy.at.line};

@@ -169,17 +169,7 @@ Json rules_document(const Policy& policy, const CountsById& counts, const Hits& 
 
 Json staged_action(const Policy& policy) {
   if (!is_staged(policy.id.kind)) return nullptr;
-  switch (policy.staged_action.value_or(StagedAction::set)) {
-    case StagedAction::set:
-      return "Set";
-    case StagedAction::remove:
-      return "Delete";
-    case StagedAction::learn:
-      return "Learn";
-    case StagedAction::ignore:
-      return "Ignore";
-  }
-  return nullptr;
+  return std::string(to_string(policy.staged_action.value_or(StagedAction::set)));
 }
 
 Json types_of(const Policy& policy) {

@@ -28,27 +28,6 @@ bool is_plain(char character) {
   return character >= 0x20 && character < 0x7f && character != '"' && character != '\\';
 }
 
-/// As in a file, "Profile", "Failsafe" or "Essential".
-std::string_view kind_name(PolicyKind kind) {
-  switch (kind) {
-    case PolicyKind::profile:
-      return "Profile";
-    case PolicyKind::failsafe:
-      return "Failsafe";
-    case PolicyKind::essential:
-      return "Essential";
-    case PolicyKind::global_network_policy:
-    case PolicyKind::network_policy:
-    case PolicyKind::kubernetes_network_policy:
-    case PolicyKind::cluster_network_policy:
-    case PolicyKind::staged_global_network_policy:
-    case PolicyKind::staged_network_policy:
-    case PolicyKind::staged_kubernetes_network_policy:
-      return file_kind(kind);
-  }
-  return {};
-}
-
 }  // namespace
 
 void JsonWriter::escape(char character) {
@@ -99,7 +78,7 @@ void write_json(JsonWriter& json, const TraceEntry& hit) {
   json.key("tier");
   json.text(hit.tier);
   json.key("kind");
-  json.text(kind_name(hit.kind));
+  json.text(file_kind(hit.kind));
   json.key("namespace");
   json.text(hit.ns);
   json.key("name");

@@ -6,7 +6,7 @@
 
 Keys: action, pending (pending_action), differs (yes/no), failsafe (yes/no), predicted, reporter, protocol, port, bucket,
 interface, source, destination (name, namespace/name, pod or one of the addresses), enforced, staged (whole traces),
-packets, started (numbers, or a least number: 3+).
+packets, started (numbers, or a least number: 3+), since (ended at or after that time).
 A trace is written `KIND NAMESPACE/NAME RULE ACTION`, several with commas: `Profile kns.prod 0 allow`,
 `GlobalNetworkPolicy first 0 pass, GlobalNetworkPolicy second -1 deny`; `LENGTH: n` instead asks for n entries.
 """
@@ -62,6 +62,7 @@ FITS = {
     "destination": lambda v, r: v in peer_names(r["destination"]),
     "enforced": lambda v, r: trace_fits(v, r["policies"]["enforced"]),
     "staged": lambda v, r: trace_fits(v, r["policies"]["pending"]),
+    "since": lambda v, r: r["end"] >= v,
     "packets": lambda v, r: number_fits(v, r["packets"]),
     "started": lambda v, r: number_fits(v, r["connections"]["started"]),
 }
@@ -92,7 +93,9 @@ def main(arguments):
     while True:
         seen = records(drywall)
         found = any(fits(wanted, record) for record in seen)
-        if found or time.monotonic() >= deadline:
+        in_time = within == 0 or time.monotonic() <= deadline
+        if found or not in_time or within == 0:
+            found = found and in_time
             break
         time.sleep(0.02)
     if found == absent:

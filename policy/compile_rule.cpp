@@ -126,22 +126,30 @@ void RuleCompiler::add_ports(std::vector<Predicate>& all_of, const Scope& scope,
   all_of.push_back(std::move(criterion));
 }
 
+const Service* RuleCompiler::service(std::string_view ns, std::string_view name) const {
+  const auto found = std::ranges::find_if(
+      inventory_.services, [&](const Service& service) { return service.ns == ns && service.name == name; });
+  return found == inventory_.services.end() ? nullptr : &*found;
+}
+
+/// A destination is one of the service's endpoints, address and port; a source only one of their addresses. A service
+/// that nobody declares has none.
 void RuleCompiler::add_service(std::vector<Predicate>& all_of, const Scope& scope, Side side,
                                const ServiceReference& reference) {
-  const std::string ns = reference.ns.empty() ? std::string(scope.ns) : reference.ns;
-  std::vector<EndpointPort> endpoints;
-  for (const Service& service : inventory_.services) {
-    if (service.ns == ns && service.name == reference.name) endpoints = service.endpoints;
-  }
+  const std::string_view ns = reference.ns.empty() ? scope.ns : reference.ns;
+  const Service* known = service(ns, reference.name);
   const std::string definition = fmt::format("service {}/{}", ns, reference.name);
   if (side == Side::destination) {
+    std::vector<EndpointPort> endpoints = known == nullptr ? std::vector<EndpointPort>{} : known->endpoints;
     std::ranges::sort(endpoints);
     endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
     all_of.push_back(PortIn{side, {}, intern(definition, std::move(endpoints))});
     return;
   }
   std::vector<AddressRange> ranges;
-  for (const EndpointPort& endpoint : endpoints) ranges.push_back({endpoint.address, endpoint.address});
+  if (known != nullptr) {
+    for (const Address& address : known->addresses) ranges.push_back({address, address});
+  }
   all_of.push_back(AddressIn{side, intern("addresses of " + definition, AddressSet(std::move(ranges)))});
 }
 

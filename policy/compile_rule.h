@@ -31,6 +31,7 @@ class RuleCompiler {
   void add_side(std::vector<Predicate>& all_of, const Scope& scope, Side side);
   void add_ports(std::vector<Predicate>& all_of, const Scope& scope, Side side, const PortList& ports, Sense sense);
   void add_service(std::vector<Predicate>& all_of, const Scope& scope, Side side, const ServiceReference& reference);
+  [[nodiscard]] const Service* service(std::string_view ns, std::string_view name) const;
   SetIndex selector_set(const Selector& selector);
   SetIndex intern(std::string definition, std::variant<AddressSet, std::vector<EndpointPort>> members);
 

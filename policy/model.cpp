@@ -111,4 +111,18 @@ std::string_view to_string(Bucket bucket) {
   return {};
 }
 
+std::string_view to_string(StagedAction action) {
+  switch (action) {
+    case StagedAction::set:
+      return "Set";
+    case StagedAction::remove:
+      return "Delete";
+    case StagedAction::learn:
+      return "Learn";
+    case StagedAction::ignore:
+      return "Ignore";
+  }
+  return {};
+}
+
 }  // namespace drywall

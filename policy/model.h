@@ -54,7 +54,8 @@ enum class Action : std::uint8_t { allow, deny, pass, log };
 [[nodiscard]] std::string_view to_string(Action action);  // "allow", ...
 enum class Direction : std::uint8_t { ingress, egress };
 [[nodiscard]] std::string_view to_string(Direction direction);
-enum class StagedAction : std::uint8_t { set, remove, learn, ignore };  // Set, Delete, Learn, Ignore
+enum class StagedAction : std::uint8_t { set, remove, learn, ignore };
+[[nodiscard]] std::string_view to_string(StagedAction action);  // "Set", "Delete", "Learn", "Ignore"
 
 /// `ports` or `notPorts`: numbers and names are alternatives. Empty: no criterion.
 struct PortList {

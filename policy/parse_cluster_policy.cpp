@@ -145,28 +145,23 @@ std::optional<Port> read_destination_port(Reader& reader, const yaml::Node& node
   return Port{PortRange{*first, *last}, {}};
 }
 
-struct ProtocolEntry {
-  std::string_view protocol;  // empty: any, with a port's name
-  std::optional<Port> port;   // nothing: every port
-};
-
-std::optional<ProtocolEntry> read_named_entry(Fields& entry) {
+std::optional<PortEntry> read_named_entry(Fields& entry) {
   const auto name = entry.text("destinationNamedPort");
   if (!name) return {};
   const bool fits = name->size() <= 128 && std::all_of(name->begin(), name->end(), [](unsigned char c) {
                       return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
                     });
-  if (fits) return ProtocolEntry{{}, Port{{}, std::string(*name)}};
+  if (fits) return PortEntry{{}, Port{{}, std::string(*name)}};
   entry.reader().error(*entry.find("destinationNamedPort"), "bad-port",
                        fmt::format("{} cannot be a port's name", quoted(*name)),
                        "write up to 15 lower-case letters, digits and '-'");
   return {};
 }
 
-std::optional<ProtocolEntry> read_protocol_entry(Reader& reader, const yaml::Node& node) {
+std::optional<PortEntry> read_protocol_entry(Reader& reader, const yaml::Node& node) {
   Fields entry(reader, &node, "a protocol");
   if (!entry.present()) return {};
-  std::optional<ProtocolEntry> out = read_named_entry(entry);
+  std::optional<PortEntry> out = read_named_entry(entry);
   std::size_t written = entry.text("destinationNamedPort") ? 1 : 0;
   for (const auto& [key, protocol] :
        {std::pair<std::string_view, std::string_view>{"tcp", "TCP"}, {"udp", "UDP"}, {"sctp", "SCTP"}}) {
@@ -176,7 +171,7 @@ std::optional<ProtocolEntry> read_protocol_entry(Reader& reader, const yaml::Nod
     Fields fields(reader, value, key);
     const yaml::Node* port = fields.find("destinationPort");
     fields.done();
-    out = ProtocolEntry{protocol, port == nullptr ? std::nullopt : read_destination_port(reader, *port)};
+    out = PortEntry{protocol, port == nullptr ? std::nullopt : read_destination_port(reader, *port)};
   }
   entry.hint({"TCP", "UDP", "SCTP"}, "write it in lower case here: \"tcp:\"");
   entry.hint({"portNumber", "portRange", "namedPort", "protocol", "port"},
@@ -188,28 +183,12 @@ std::optional<ProtocolEntry> read_protocol_entry(Reader& reader, const yaml::Nod
   return {};
 }
 
-/// The entries of `protocols` by protocol: any first, then in the order of their names.
 std::vector<ProtocolPorts> read_protocols(Fields& rule) {
-  std::map<std::string_view, PortList> by_protocol;
-  std::map<std::string_view, bool> every_port;
+  std::vector<PortEntry> entries;
   for (const yaml::Node& node : rule.items("protocols", most_protocols)) {
-    auto entry = read_protocol_entry(rule.reader(), node);
-    if (!entry) continue;
-    PortList& list = by_protocol[entry->protocol];
-    if (entry->port) {
-      append(list, *std::move(entry->port));
-    } else {
-      every_port[entry->protocol] = true;
-    }
+    if (auto entry = read_protocol_entry(rule.reader(), node)) entries.push_back(*std::move(entry));
   }
-  std::vector<ProtocolPorts> out;
-  for (auto& [name, list] : by_protocol) {
-    if (every_port[name]) list = {};
-    simplify(list);
-    out.push_back({parse_protocol(name), std::move(list)});
-  }
-  if (out.empty()) out.emplace_back();
-  return out;
+  return by_protocol(std::move(entries));
 }
 
 std::optional<Action> read_action(Fields& rule) {

@@ -146,10 +146,9 @@ std::optional<Port> read_kubernetes_port(Fields& fields) {
   return Port{PortRange{*first, *last}, {}};
 }
 
-struct PortEntry {
-  std::string_view protocol;  // "SCTP", "TCP", "UDP"
-  std::optional<Port> port;
-};
+void simplify(PortList& ports) {
+  if (ports.ranges.size() > 1) ports.ranges = merged(std::move(ports.ranges));
+}
 
 std::optional<PortEntry> read_port_entry(Reader& reader, const yaml::Node& node) {
   Fields fields(reader, &node, "a port");
@@ -165,28 +164,12 @@ std::optional<PortEntry> read_port_entry(Reader& reader, const yaml::Node& node)
   return entry;
 }
 
-/// The entries of `ports` by protocol, in the order of the protocols' names.
 std::vector<ProtocolPorts> read_ports(Fields& rule) {
-  std::map<std::string_view, PortList> by_protocol;
-  std::map<std::string_view, bool> every_port;
+  std::vector<PortEntry> entries;
   for (const yaml::Node& node : rule.items("ports", most_ports)) {
-    auto entry = read_port_entry(rule.reader(), node);
-    if (!entry) continue;
-    PortList& list = by_protocol[entry->protocol];
-    if (entry->port) {
-      append(list, *std::move(entry->port));
-    } else {
-      every_port[entry->protocol] = true;
-    }
+    if (auto entry = read_port_entry(rule.reader(), node)) entries.push_back(*std::move(entry));
   }
-  std::vector<ProtocolPorts> out;
-  for (auto& [name, list] : by_protocol) {
-    if (every_port[name]) list = {};
-    simplify(list);
-    out.push_back({parse_protocol(name), std::move(list)});
-  }
-  if (out.empty()) out.emplace_back();
-  return out;
+  return by_protocol(std::move(entries));
 }
 
 void read_rule(Document& document, const yaml::Node& node, Direction direction, std::vector<Rule>& rules) {
@@ -278,8 +261,25 @@ void append_rules(Document& document, const yaml::Node& node, std::vector<Rule>&
   }
 }
 
-void simplify(PortList& ports) {
-  if (ports.ranges.size() > 1) ports.ranges = merged(std::move(ports.ranges));
+std::vector<ProtocolPorts> by_protocol(std::vector<PortEntry> entries) {
+  std::map<std::string_view, PortList> lists;
+  std::map<std::string_view, bool> every_port;
+  for (PortEntry& entry : entries) {
+    PortList& list = lists[entry.protocol];
+    if (entry.port) {
+      append(list, *std::move(entry.port));
+    } else {
+      every_port[entry.protocol] = true;
+    }
+  }
+  std::vector<ProtocolPorts> out;
+  for (auto& [name, list] : lists) {
+    if (every_port[name]) list = {};
+    simplify(list);
+    out.push_back({parse_protocol(name), std::move(list)});
+  }
+  if (out.empty()) out.emplace_back();
+  return out;
 }
 
 std::optional<Family> family_of(const std::vector<Prefix>& nets, const std::vector<Prefix>& not_nets) {

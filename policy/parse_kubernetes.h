@@ -2,9 +2,11 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "policy/draft.h"
+#include "policy/parse_port.h"
 
 namespace drywall::reading {
 
@@ -18,6 +20,15 @@ struct ProtocolPorts {
   PortList ports;  // empty: every port
 };
 
+/// One entry of a Kubernetes rule's ports.
+struct PortEntry {
+  std::string_view protocol;  // "SCTP", "TCP", "UDP"; empty: any, with a port's name
+  std::optional<Port> port;   // nothing: every port
+};
+/// The entries joined by protocol, any first, then in the order of the protocols' names; none: one of any protocol. An
+/// entry without port stands for every port of its protocol, whatever the others say.
+[[nodiscard]] std::vector<ProtocolPorts> by_protocol(std::vector<PortEntry> entries);
+
 /// Adds every pair of peer and protocol as a rule: protocols outside, peers inside, as Calico numbers them.
 ///   node       the rule in the file
 ///   prototype  what all of them have in common
@@ -25,9 +36,6 @@ struct ProtocolPorts {
 void append_rules(Document& document, const yaml::Node& node, std::vector<Rule>& rules, const Rule& prototype,
                   Direction direction, const std::vector<EntityMatch>& peers,
                   const std::vector<ProtocolPorts>& protocols);
-
-/// A sequence of ports as Calico merges it: ranges sorted and joined if there are several.
-void simplify(PortList& ports);
 
 [[nodiscard]] std::optional<Family> family_of(const std::vector<Prefix>& nets, const std::vector<Prefix>& not_nets);
 

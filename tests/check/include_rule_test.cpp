@@ -40,11 +40,11 @@ struct Wrapped {
 
 const std::vector<Wrapped>& wrapped() {
   static const std::vector<Wrapped> list{
-      {"yaml-cpp/", {"policy/yaml_events.cpp"}},
+      {"yaml-cpp/", {"policy/yaml.cpp", "policy/yaml_events.cpp", "policy/yaml_feed.cpp", "policy/yaml_explain.cpp"}},
       {"libnftnl/", {"render/encode.cpp"}},
       {"sdbus-c++/", {"daemon/bus.cpp", "cli/bus.cpp"}},
       {"systemd/sd-bus", {}},
-      {"CLI/", {"cli/"}},
+      {"CLI/", {"cli/", "daemon/main.cpp"}},
       {"nlohmann/", {"daemon/", "cli/"}},
       {"libmnl/", {"render/encode.cpp", "daemon/"}},
       {"libnetfilter_log/", {"daemon/"}},
