@@ -27,8 +27,12 @@ struct LegHook {
 inline constexpr std::array leg_hooks{
     LegHook{"input-from-workload", LegPoint::workload, Direction::egress, Hook::input, -24, -14, InterfaceSide::in},
     LegHook{"input-host", LegPoint::host, Direction::ingress, Hook::input, -23, -13, InterfaceSide::in},
+    LegHook{"forward-from-host-endpoint", LegPoint::forward, Direction::ingress, Hook::forward, -28, -18,
+            InterfaceSide::in},
     LegHook{"forward-from-workload", LegPoint::workload, Direction::egress, Hook::forward, -27, -17, InterfaceSide::in},
     LegHook{"forward-to-workload", LegPoint::workload, Direction::ingress, Hook::forward, -26, -16, InterfaceSide::out},
+    LegHook{"forward-to-host-endpoint", LegPoint::forward, Direction::egress, Hook::forward, -25, -15,
+            InterfaceSide::out},
     LegHook{"output-host", LegPoint::host, Direction::egress, Hook::output, -24, -14, InterfaceSide::out},
     // Locally generated packets that were DNATed: only here is their outgoing interface the true one.
     LegHook{"postrouting-host", LegPoint::host, Direction::egress, Hook::postrouting, -152, -150, InterfaceSide::out},

@@ -46,6 +46,7 @@ constexpr std::uint32_t loopback_index = 1;
 struct Dispatched {
   std::map<std::string, PlacedLeg> exact;  // by interface name
   std::optional<PlacedLeg> wildcard;
+  std::set<std::string> elsewhere;  // interfaces of endpoints that nothing here concerns: not the wildcard's either
 };
 
 Dispatched dispatched_at(const LegHook& hook, const Plan& plan) {
@@ -53,9 +54,10 @@ Dispatched dispatched_at(const LegHook& hook, const Plan& plan) {
   for (const PlannedEndpoint& endpoint : plan.endpoints) {
     if (!endpoint.local || endpoint.id.kind != endpoint_kind(hook.point)) continue;
     const PlannedLeg* leg = endpoint.leg(bucket_of(hook.point), hook.direction);
-    if (leg == nullptr) continue;
     for (const std::string& interface : endpoint.interfaces) {
-      if (interface == "*") {
+      if (leg == nullptr) {
+        dispatched.elsewhere.insert(interface);
+      } else if (interface == "*") {
         dispatched.wildcard = PlacedLeg{&endpoint, leg};
       } else {
         dispatched.exact.emplace(interface, PlacedLeg{&endpoint, leg});
@@ -162,7 +164,8 @@ class TableBuilder {
   }
 
   /// By interface: exact names in a hash map, then the wildcard. An interface that another endpoint governs never falls
-  /// to the wildcard, nor does a workload's: host to workload, and workload to host, are not normal host policy.
+  /// to the wildcard, nor, at the host's own hooks, does a workload's: host to workload, and workload to host, are not
+  /// normal host policy. Forwarded traffic of the wildcard's policy may have a workload at either end.
   template <Stance S>
   void dispatch(LayerBuilder<S>& builder, const LegHook& hook, const Dispatched& legs, const Observed& wanted,
                 std::vector<NftRule<S>>& rules) {
@@ -179,8 +182,10 @@ class TableBuilder {
         add_entry(interface, Accept{});
       }
     }
-    if (wildcard && hook.point == LegPoint::host) {
-      for (const std::string& interface : workload_interfaces(builder.plan())) {
+    if (wildcard) {
+      std::set<std::string> spared = legs.elsewhere;
+      if (hook.point == LegPoint::host) spared.merge(workload_interfaces(builder.plan()));
+      for (const std::string& interface : spared) {
         if (!legs.exact.contains(interface)) add_entry(interface, Accept{});
       }
     }
@@ -255,13 +260,14 @@ Diagnostics unsupported(const Plan& plan) {
   Diagnostics found;
   for (const PlannedEndpoint& endpoint : plan.endpoints) {
     for (const PlannedLeg& leg : endpoint.legs) {
-      if (leg.bucket == Bucket::normal || !endpoint.local) continue;
+      const bool is_early = leg.bucket == Bucket::untracked || leg.bucket == Bucket::pre_dnat;
+      if (!is_early || !endpoint.local) continue;
       for (const PlannedTier& tier : leg.tiers) {
         for (const PolicyIndex policy : tier.policies) {
           found.push_back({plan.policies[policy].at, 1, Severity::error, "not-enforced-yet",
                            fmt::format("{} has {} rules, which this version cannot enforce",
                                        to_string(plan.policies[policy].id), to_string(leg.bucket)),
-                           "remove doNotTrack, preDNAT or applyOnForward", ""});
+                           "remove doNotTrack or preDNAT", ""});
         }
       }
     }

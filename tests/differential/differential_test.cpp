@@ -101,7 +101,8 @@ class RandomJourneys {
   std::mt19937_64 random_;
 };
 
-const PlannedEndpoint* governing(const Plan& plan, EndpointKind kind, const std::string& interface) {
+/// The endpoint that governs an interface; the wildcard one only where it does not spare workloads' interfaces.
+const PlannedEndpoint* governing(const Plan& plan, EndpointKind kind, LegPoint point, const std::string& interface) {
   const PlannedEndpoint* wildcard = nullptr;
   for (const PlannedEndpoint& endpoint : plan.endpoints) {
     if (endpoint.id.kind != kind) continue;
@@ -110,7 +111,7 @@ const PlannedEndpoint* governing(const Plan& plan, EndpointKind kind, const std:
       if (name == "*") wildcard = &endpoint;
     }
   }
-  return interface == "eth0" || kind == EndpointKind::workload ? wildcard : nullptr;
+  return interface == "eth0" || point == LegPoint::forward ? wildcard : nullptr;
 }
 
 /// The legs that judge a journey, in order, each with what the evaluator says of it in both worlds.
@@ -121,19 +122,22 @@ struct Judged {
   const PlannedLeg* pending;
 };
 
+/// In the order of the kernel's base chains.
 std::vector<Judged> legs_of(const Worlds& worlds, const Journey& journey) {
   std::vector<Judged> legs;
   const auto add = [&](LegPoint point, Direction direction, const std::string& interface) {
     const EndpointKind kind = point == LegPoint::workload ? EndpointKind::workload : EndpointKind::host;
-    const PlannedEndpoint* enforced = governing(worlds.enforced, kind, interface);
-    const PlannedEndpoint* pending = governing(worlds.pending, kind, interface);
+    const PlannedEndpoint* enforced = governing(worlds.enforced, kind, point, interface);
+    const PlannedEndpoint* pending = governing(worlds.pending, kind, point, interface);
     if (enforced == nullptr) return;
-    legs.push_back(
-        {point, direction, enforced->leg(Bucket::normal, direction), pending->leg(Bucket::normal, direction)});
+    const Bucket bucket = point == LegPoint::forward ? Bucket::forward : Bucket::normal;
+    legs.push_back({point, direction, enforced->leg(bucket, direction), pending->leg(bucket, direction)});
   };
+  if (!journey.out.empty()) add(LegPoint::forward, Direction::ingress, journey.in);
   if (journey.in != "eth0") add(LegPoint::workload, Direction::egress, journey.in);
   if (journey.out.empty() && journey.in == "eth0") add(LegPoint::host, Direction::ingress, journey.in);
   if (!journey.out.empty() && journey.out != "eth0") add(LegPoint::workload, Direction::ingress, journey.out);
+  if (!journey.out.empty()) add(LegPoint::forward, Direction::egress, journey.out);
   return legs;
 }
 
@@ -152,10 +156,11 @@ std::vector<RuleTag> expected_tags(const Worlds& worlds, const Journey& journey)
   const std::vector<Judged> legs = legs_of(worlds, journey);
   std::vector<RuleTag> tags;
   for (const Judged& leg : legs) {
-    if (!is_observed(worlds.enforced, leg.enforced, worlds.pending, leg.pending)) continue;
+    if (!is_observed(worlds.enforced, leg.enforced, worlds.pending, leg.pending) || leg.pending == nullptr) continue;
     expect_trace(tags, worlds.pending, leg, evaluate(worlds.pending, *leg.pending, journey.packet).trace);
   }
   for (const Judged& leg : legs) {
+    if (leg.enforced == nullptr) continue;
     const Decision decision = evaluate(worlds.enforced, *leg.enforced, journey.packet);
     expect_trace(tags, worlds.enforced, leg, decision.trace);
     if (decision.verdict == Verdict::deny) break;

@@ -95,6 +95,7 @@ class RandomInventory {
     made.tier = "tier" + std::to_string(below(tiers));
     if (!chance(4)) made.order = static_cast<double>(below(3));
     made.governs_egress = chance(2);
+    made.apply_on_forward = chance(3);
     made.ingress = rules();
     made.egress = rules();
     if (chance(2)) return staged(std::move(made), chance(5) ? StagedAction::remove : StagedAction::set);
