@@ -1,38 +1,73 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <map>
 #include <memory>
 
 #include "cli/json.h"
 #include "cli/policy_files.h"
+#include "cli/sarif.h"
 #include "cli/terminal.h"
 #include "cli/this_host.h"
 #include "cli/verb.h"
+#include "policy/lint.h"
 #include "policy/parse.h"
+#include "policy/report.h"
 #include "render/lower.h"
 
 namespace drywall::cli {
 namespace {
 
+enum class Report { table, json, sarif };
+
 struct Options {
   std::vector<std::filesystem::path> paths;
   bool strict = false;
-  Output output;
+  Report report = Report::table;
 };
 
-/// All that drywalld would say about these files before it gives them to the kernel.
+/// Quotes the line that each warning is about.
+Diagnostics with_excerpts(Diagnostics warnings, const std::vector<yaml::SourceFile>& files) {
+  reading::Report lines(files);
+  for (Diagnostic& warning : warnings) {
+    if (warning.at.line == 0 || warning.at.file.empty()) continue;
+    warning.excerpt = lines.line(lines.place(warning.at));
+  }
+  return warnings;
+}
+
+/// What the kernel's language cannot say of these policies.
+Diagnostics refusals(const Inventory& inventory) {
+  const Host host = this_host("");
+  const auto ruleset =
+      lower(compile(inventory, host, World::enforced), compile(inventory, host, World::pending), RenderOptions{});
+  return ruleset ? Diagnostics() : ruleset.error();
+}
+
+/// All that drywalld would say about these files before it gives them to the kernel, and what is surely not meant.
 Diagnostics diagnose(const PolicyFiles& read) {
   if (has_errors(read.diagnostics)) return read.diagnostics;  // about files that are not there, others cannot be judged
   Parsed parsed = parse(read.files);
   if (has_errors(parsed.diagnostics)) return std::move(parsed.diagnostics);
-  const Host host = this_host("");
-  const auto ruleset = lower(compile(parsed.inventory, host, World::enforced),
-                             compile(parsed.inventory, host, World::pending), RenderOptions{});
-  if (!ruleset) {
-    parsed.diagnostics.insert(parsed.diagnostics.end(), ruleset.error().begin(), ruleset.error().end());
-    sort_diagnostics(parsed.diagnostics);
+  Diagnostics all = std::move(parsed.diagnostics);
+  for (const Diagnostics& more :
+       std::array{with_excerpts(lint(parsed.inventory), read.files), refusals(parsed.inventory)}) {
+    all.insert(all.end(), more.begin(), more.end());
   }
-  return std::move(parsed.diagnostics);
+  sort_diagnostics(all);
+  return all;
+}
+
+std::size_t count(const Diagnostics& diagnostics, Severity severity) {
+  return static_cast<std::size_t>(std::ranges::count(diagnostics, severity, &Diagnostic::severity));
+}
+
+void print_for_people(const Diagnostics& diagnostics, std::size_t files) {
+  for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
+  fmt::print("{}: {}, {}\n", counted(files, "file"), counted(count(diagnostics, Severity::error), "error"),
+             counted(count(diagnostics, Severity::warning), "warning"));
 }
 
 Exit check(const Options& options) {
@@ -43,28 +78,35 @@ Exit check(const Options& options) {
     return Exit::usage;
   }
   const Diagnostics diagnostics = diagnose(*read);
-  std::size_t errors = 0;
-  for (const Diagnostic& diagnostic : diagnostics) errors += diagnostic.severity == Severity::error ? 1 : 0;
-  const std::size_t warnings = diagnostics.size() - errors;
-  if (options.output.format == Format::json) {
-    print(to_json(diagnostics));
-  } else {
-    for (const Diagnostic& diagnostic : diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
-    fmt::print("{}: {}, {}\n", counted(read->files.size(), "file"), counted(errors, "error"),
-               counted(warnings, "warning"));
+  switch (options.report) {
+    case Report::table:
+      print_for_people(diagnostics, read->files.size());
+      break;
+    case Report::json:
+      print(to_json(diagnostics));
+      break;
+    case Report::sarif:
+      print(sarif(diagnostics));
+      break;
   }
-  const bool refused = errors > 0 || (options.strict && warnings > 0);
+  const bool refused = has_errors(diagnostics) || (options.strict && !diagnostics.empty());
   return refused ? Exit::no : Exit::yes;
 }
 
 }  // namespace
 
 Run declare_check(CLI::App& app) {
+  static const std::map<std::string, Report> reports{
+      {"table", Report::table}, {"json", Report::json}, {"sarif", Report::sarif}};
   auto options = std::make_shared<Options>();
   app.add_option("PATH", options->paths,
                  "Files or directories, read together as one policy directory; without any: this host's");
-  app.add_flag("--strict", options->strict, "Count warnings as errors");
-  add_output_options(app, options->output, Wide::no);
+  app.add_flag("--strict", options->strict, "Exit 1 on warnings too");
+  app.add_option_function<std::string>(
+         "-o,--output", [options](const std::string& word) { options->report = reports.at(word); },
+         "How to print: table, json, or sarif for code review systems")
+      ->check(CLI::IsMember({"table", "json", "sarif"}).description(""))
+      ->type_name("table|json|sarif");
   return [options] { return check(*options); };
 }
 

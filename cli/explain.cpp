@@ -1,131 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <optional>
 
-#include "cli/json.h"
+#include "cli/explain_json.h"
+#include "cli/explain_text.h"
+#include "cli/page.h"
 #include "cli/passage.h"
 #include "cli/policy_files.h"
 #include "cli/terminal.h"
 #include "cli/this_host.h"
 #include "cli/verb.h"
-#include "flow/json_writer.h"
+#include "cli/worlds.h"
 #include "policy/parse.h"
 
 namespace drywall::cli {
 namespace {
+
+/// The one packet to judge, as the user gave it.
+struct GivenPacket {
+  std::string source, destination, protocol = "tcp", original_destination, in_interface, out_interface;
+  std::optional<std::uint16_t> source_port, destination_port, original_destination_port;
+  std::optional<std::uint8_t> icmp_type, icmp_code;
+  bool operator==(const GivenPacket&) const = default;
+};
 
 struct Options {
   std::string policy_directory;
   std::string flows;  // a file, or "-"
   std::string node;
   std::vector<std::string> local;  // ADDR[%IFACE]
-  std::string source, destination, protocol = "tcp", in_interface, out_interface;
-  std::uint16_t source_port = 40000;
-  std::uint16_t destination_port = 0;
+  GivenPacket packet;
+  bool why = false;
   Output output;
+
+  [[nodiscard]] Why wanted_reasons() const { return why ? Why::yes : Why::no; }
 };
 
-/// Both worlds of one directory, ready to be asked.
-struct Worlds {
-  Plan enforced_plan;
-  Plan pending_plan;
-  EndpointMap enforced;
-  EndpointMap pending;
-  Classifier enforced_rules;
-  Classifier pending_rules;
-
-  Worlds(const Inventory& inventory, const Host& host, const std::vector<LocalAddress>& local)
-      : enforced_plan(compile(inventory, host, World::enforced)),
-        pending_plan(compile(inventory, host, World::pending)),
-        enforced(enforced_plan, local),
-        pending(pending_plan, local),
-        enforced_rules(enforced_plan),
-        pending_rules(pending_plan) {}
-};
-
-/// What one world does with a packet.
-struct Answer {
-  std::vector<JudgedLeg> legs;
-  [[nodiscard]] bool allowed() const {
-    return std::ranges::none_of(legs, [](const JudgedLeg& leg) { return leg.decision.verdict == Verdict::deny; });
-  }
-};
-
-const char* endpoint_kind_text(EndpointKind kind) {
-  return kind == EndpointKind::host ? "HostEndpoint" : "WorkloadEndpoint";
-}
-
-const char* verdict_text(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::allow:
-      return "allow";
-    case Verdict::deny:
-      return "deny";
-    case Verdict::undecided:
-      return "pass";
-  }
-  return "pass";
-}
-
-void write_text(JsonWriter& json, std::string_view key, std::string_view value) {
-  json.key(key);
-  json.text(value);
-}
-
-void write_leg(JsonWriter& json, const JudgedLeg& judged) {
-  const EndpointId& id = judged.endpoint->id;
-  json.open('{');
-  json.key("endpoint");
-  json.open('{');
-  write_text(json, "kind", endpoint_kind_text(id.kind));
-  write_text(json, "namespace", id.ns);
-  write_text(json, "name", id.name);
-  json.close('}');
-  write_text(json, "direction", to_string(judged.leg->direction));
-  write_text(json, "bucket", to_string(judged.leg->bucket));
-  write_text(json, "verdict", verdict_text(judged.decision.verdict));
-  json.key("trace");
-  json.open('[');
-  for (const TraceEntry& entry : judged.decision.trace) write_json(json, entry);
-  json.close(']');
-  json.close('}');
-}
-
-void write_world(JsonWriter& json, std::string_view name, const Answer& answer) {
-  json.key(name);
-  json.open('{');
-  write_text(json, "verdict", answer.allowed() ? "allow" : "deny");
-  json.key("legs");
-  json.open('[');
-  for (const JudgedLeg& leg : answer.legs) write_leg(json, leg);
-  json.close(']');
-  json.close('}');
-}
-
-void write_answer(JsonWriter& json, const Worlds& worlds, const Passage& passage, const Answer& enforced,
-                  const Answer& pending) {
-  json.open('{');
-  write_world(json, "enforced", enforced);
-  write_world(json, "pending", pending);
-  json.key("unowned");
-  json.open('[');
-  if (worlds.enforced.owner(passage.packet.source) == nullptr) json.text("src");
-  if (worlds.enforced.owner(passage.packet.destination) == nullptr) json.text("dst");
-  json.close(']');
-  json.close('}');
-  json.end_line();
-}
-
-void write_error(JsonWriter& json, const std::string& message) {
-  json.open('{');
-  write_text(json, "error", message);
-  json.close('}');
-  json.end_line();
-}
+/// A sentence for the user instead of a value.
+template <class T>
+using Given = tl::expected<T, std::string>;
 
 void flush(JsonWriter& json) {
   std::fwrite(json.so_far().data(), 1, json.so_far().size(), stdout);
@@ -133,7 +50,7 @@ void flush(JsonWriter& json) {
 }
 
 /// Answers every line, in order: 0 both worlds agree everywhere, 1 they differ, 2 a line could not be read.
-Exit explain_lines(Worlds& worlds, std::istream& in) {
+Exit explain_lines(Worlds& worlds, std::istream& in, Why why) {
   Exit exit = Exit::yes;
   JsonWriter json;
   for (std::string line; std::getline(in, line);) {
@@ -143,10 +60,9 @@ Exit explain_lines(Worlds& worlds, std::istream& in) {
       exit = Exit::usage;
       write_error(json, passage.error());
     } else {
-      const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, *passage)};
-      const Answer pending{judge(worlds.pending, worlds.pending_rules, *passage)};
-      if (exit == Exit::yes && enforced.allowed() != pending.allowed()) exit = Exit::no;
-      write_answer(json, worlds, *passage, enforced, pending);
+      const Fates fates = worlds.fates(*passage);
+      if (exit == Exit::yes && fates.differ()) exit = Exit::no;
+      write_fates(json, worlds, *passage, fates, why);
     }
     if (json.so_far().size() >= (1U << 16U)) flush(json);
   }
@@ -154,42 +70,30 @@ Exit explain_lines(Worlds& worlds, std::istream& in) {
   return exit;
 }
 
-std::string entry_text(const TraceEntry& entry) {
-  if (entry.name.empty()) return "no profile matched";
-  const std::string where = entry.at.file.empty() ? "" : fmt::format("  ({}:{})", entry.at.file, entry.at.line);
-  const std::string rule = entry.rule < 0 ? "end of tier" : fmt::format("rule {}", entry.rule);
-  return fmt::format("{} {} {}{}{}, {}{}", entry.tier.empty() ? "-" : entry.tier, file_kind(entry.kind), entry.ns,
-                     entry.ns.empty() ? "" : "/", entry.name, rule, where);
-}
-
-void print_world(const char* title, const Answer& answer) {
-  fmt::print("{}: {}\n", title, answer.allowed() ? coloured(Colour::good, "allow") : coloured(Colour::bad, "deny"));
-  if (answer.legs.empty()) fmt::print("  no endpoint of this host is concerned\n");
-  for (const JudgedLeg& judged : answer.legs) {
-    const EndpointId& id = judged.endpoint->id;
-    fmt::print("  {} of {} {}{}{} ({}): {}\n", to_string(judged.leg->direction), endpoint_kind_text(id.kind), id.ns,
-               id.ns.empty() ? "" : "/", id.name, to_string(judged.leg->bucket), verdict_text(judged.decision.verdict));
-    for (const TraceEntry& entry : judged.decision.trace) {
-      fmt::print("    {:5} {}\n", to_string(entry.action), entry_text(entry));
-    }
+Exit explain_flows(Worlds& worlds, const Options& options) {
+  std::ios::sync_with_stdio(false);
+  if (options.flows == "-") return explain_lines(worlds, std::cin, options.wanted_reasons());
+  std::ifstream file(options.flows);
+  if (!file) {
+    say(fmt::format("cannot open {}", options.flows));
+    return Exit::usage;
   }
+  return explain_lines(worlds, file, options.wanted_reasons());
 }
 
-Exit explain_one(Worlds& worlds, const Passage& passage, Format format) {
-  const Answer enforced{judge(worlds.enforced, worlds.enforced_rules, passage)};
-  const Answer pending{judge(worlds.pending, worlds.pending_rules, passage)};
-  if (format == Format::json) {
+Exit explain_one(Worlds& worlds, const Passage& passage, const Options& options) {
+  const Fates fates = worlds.fates(passage);
+  if (options.output.format == Format::json) {
     JsonWriter json;
-    write_answer(json, worlds, passage, enforced, pending);
+    write_fates(json, worlds, passage, fates, options.wanted_reasons());
     flush(json);
   } else {
-    print_world("enforced", enforced);
-    print_world("pending ", pending);
+    fmt::print("{}", explain_text(worlds, passage, fates, options.wanted_reasons(), page_width()));
   }
-  return enforced.allowed() == pending.allowed() ? Exit::yes : Exit::no;
+  return fates.differ() ? Exit::no : Exit::yes;
 }
 
-tl::expected<std::vector<LocalAddress>, std::string> local_addresses(const std::vector<std::string>& texts) {
+Given<std::vector<LocalAddress>> local_addresses(const std::vector<std::string>& texts) {
   std::vector<LocalAddress> found;
   for (const std::string& text : texts) {
     const std::size_t percent = text.find('%');
@@ -200,55 +104,136 @@ tl::expected<std::vector<LocalAddress>, std::string> local_addresses(const std::
   return found;
 }
 
-tl::expected<Passage, std::string> passage_of(const Options& options) {
-  Json line{{"src", options.source},
-            {"dst", options.destination},
-            {"protocol", options.protocol},
-            {"src_port", options.source_port},
-            {"dst_port", options.destination_port}};
-  if (!options.in_interface.empty()) line["in_interface"] = options.in_interface;
-  if (!options.out_interface.empty()) line["out_interface"] = options.out_interface;
-  return parse_passage(line.dump());
+Given<Address> address_of(const char* option, const std::string& text) {
+  if (text.empty()) {
+    return tl::unexpected(
+        fmt::format("{} is missing: give --src and --dst of one packet (and --protocol, --dst-port), or --flows FILE "
+                    "with many",
+                    option));
+  }
+  const auto address = parse_address(text);
+  if (!address) return tl::unexpected(fmt::format("{} {}: expected an IP address", option, text));
+  return *address;
 }
 
-Exit explain_flows(Worlds& worlds, const Options& options) {
-  if (options.flows == "-") return explain_lines(worlds, std::cin);
-  std::ifstream file(options.flows);
-  if (!file) {
-    say(fmt::format("cannot open {}", options.flows));
-    return Exit::usage;
+/// Its addresses, and those before DNAT.
+Given<Passage> addresses_of(const GivenPacket& given) {
+  const auto source = address_of("--src", given.source);
+  if (!source) return tl::unexpected(source.error());
+  const auto destination = address_of("--dst", given.destination);
+  if (!destination) return tl::unexpected(destination.error());
+  Passage passage;
+  passage.packet.source = *source;
+  passage.packet.destination = *destination;
+  if (!given.original_destination.empty()) {
+    const auto original = address_of("--orig-dst", given.original_destination);
+    if (!original) return tl::unexpected(original.error());
+    passage.original_destination = *original;
   }
-  return explain_lines(worlds, file);
+  const Family family = source->family;
+  if (destination->family != family || passage.original_destination.value_or(*source).family != family) {
+    return tl::unexpected(std::string("the addresses are of different families: give IPv4 or IPv6 ones only"));
+  }
+  return passage;
 }
 
-Exit explain(const Options& options) {
-  std::ios::sync_with_stdio(false);
-  const auto local = local_addresses(options.local);
-  if (!local) {
-    say(local.error());
-    return Exit::usage;
+/// Something that the packet's protocol lacks was given: for the user.
+std::optional<std::string> needless_option(const GivenPacket& given, Protocol protocol) {
+  const bool ports = given.source_port || given.destination_port || given.original_destination_port;
+  if (ports && !has_ports(protocol)) {
+    return fmt::format(
+        "protocol {} has no ports: leave --src-port, --dst-port and --orig-dst-port out, or give "
+        "another --protocol",
+        to_string(protocol));
   }
-  const auto directory =
-      options.policy_directory.empty() ? default_policy_directory() : std::filesystem::path(options.policy_directory);
+  const bool is_icmp = protocol == protocol::icmp || protocol == protocol::icmpv6;
+  if ((given.icmp_type || given.icmp_code) && !is_icmp) {
+    return fmt::format(
+        "protocol {} has no ICMP type: give --protocol icmp or icmpv6, or leave --icmp-type and "
+        "--icmp-code out",
+        to_string(protocol));
+  }
+  return std::nullopt;
+}
+
+Given<Passage> passage_of(const GivenPacket& given) {
+  constexpr std::uint16_t usual_source_port = 40000;
+  auto passage = addresses_of(given);
+  if (!passage) return passage;
+  const auto protocol = parse_protocol(given.protocol);
+  if (!protocol) {
+    return tl::unexpected(fmt::format(
+        "--protocol {}: expected tcp, udp, sctp, icmp, icmpv6, udplite or a number from 0 to 255", given.protocol));
+  }
+  if (const auto needless = needless_option(given, *protocol)) return tl::unexpected(*needless);
+  Packet& packet = passage->packet;
+  packet.protocol = *protocol;
+  packet.source_port = given.source_port.value_or(has_ports(*protocol) ? usual_source_port : 0);
+  packet.destination_port = given.destination_port.value_or(0);
+  packet.icmp_type = given.icmp_type.value_or(0);
+  packet.icmp_code = given.icmp_code.value_or(0);
+  passage->original_destination_port = given.original_destination_port;
+  passage->in_interface = given.in_interface;
+  passage->out_interface = given.out_interface;
+  return passage;
+}
+
+/// Nothing, and told the user why, if the directory cannot be read, or does not say what was meant.
+std::optional<Inventory> read_inventory(const std::string& given_directory) {
+  const auto directory = given_directory.empty() ? default_policy_directory() : std::filesystem::path(given_directory);
   const auto read = read_policy_files({directory});
   if (!read) {
     say(to_string(read.error()));
-    return Exit::usage;
+    return std::nullopt;
   }
   Parsed parsed = parse(read->files);
   parsed.diagnostics.insert(parsed.diagnostics.end(), read->diagnostics.begin(), read->diagnostics.end());
   if (has_errors(parsed.diagnostics)) {
     for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
+  }
+  if (!is_understood(parsed.diagnostics)) return std::nullopt;
+  return std::move(parsed.inventory);
+}
+
+Exit explain(const Options& options) {
+  const bool is_batch = !options.flows.empty();
+  if (is_batch && options.packet != GivenPacket()) {
+    say("with --flows the packets are in its lines: leave --src, --dst and what else describes one packet out");
     return Exit::usage;
   }
-  Worlds worlds(parsed.inventory, this_host(options.node), *local);
-  if (!options.flows.empty()) return explain_flows(worlds, options);
-  const auto passage = passage_of(options);
-  if (!passage) {
-    say(passage.error());
+  const auto passage = is_batch ? Passage() : passage_of(options.packet);
+  const auto local = local_addresses(options.local);
+  if (!passage || !local) {
+    say(passage ? local.error() : passage.error());
     return Exit::usage;
   }
-  return explain_one(worlds, *passage, options.output.format);
+  const auto inventory = read_inventory(options.policy_directory);
+  if (!inventory) return Exit::usage;
+  Worlds worlds(*inventory, this_host(options.node), *local);
+  return is_batch ? explain_flows(worlds, options) : explain_one(worlds, *passage, options);
+}
+
+/// What describes the one packet; the lines of --flows have all of it themselves.
+void add_packet_options(CLI::App& app, GivenPacket& packet) {
+  const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
+    return app.add_option(name, value, help)->type_name(type);
+  };
+  const auto add_number = [&](const char* name, auto& value, int most, const char* help) {
+    add(name, value, "NUMBER", help)->check(CLI::Range(0, most).description(""));
+  };
+  constexpr int last_port = 65535;
+  constexpr int last_type = 255;
+  add("--src", packet.source, "ADDR", "Source address of the one packet to judge");
+  add("--dst", packet.destination, "ADDR", "Its destination address, after any DNAT");
+  add("--protocol", packet.protocol, "NAME", "Its protocol, by name or number")->capture_default_str();
+  add_number("--src-port", packet.source_port, last_port, "Its source port, 40000 if not given");
+  add_number("--dst-port", packet.destination_port, last_port, "Its destination port, after any DNAT");
+  add_number("--icmp-type", packet.icmp_type, last_type, "Its ICMP type, if the protocol is icmp or icmpv6");
+  add_number("--icmp-code", packet.icmp_code, last_type, "Its ICMP code");
+  add("--orig-dst", packet.original_destination, "ADDR", "Its destination address before DNAT");
+  add_number("--orig-dst-port", packet.original_destination_port, last_port, "Its destination port before DNAT");
+  add("--in-interface", packet.in_interface, "NAME", "The interface that it comes in by");
+  add("--out-interface", packet.out_interface, "NAME", "The interface that it leaves by");
 }
 
 }  // namespace
@@ -257,19 +242,14 @@ Run declare_explain(CLI::App& app) {
   auto options = std::make_shared<Options>();
   app.add_option("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
       ->type_name("DIR");
-  app.add_option("--flows", options->flows, "Judge every line of this file of JSON objects, - for standard input")
-      ->type_name("FILE");
   app.add_option("--node", options->node, "Which node this is; without it every endpoint counts as local")
       ->type_name("NAME");
   app.add_option("--local", options->local, "An address of the host itself: ADDRESS[%INTERFACE]; may be repeated")
       ->type_name("ADDR");
-  app.add_option("--src", options->source, "Source address of the one packet to judge");
-  app.add_option("--dst", options->destination, "Its destination address");
-  app.add_option("--protocol", options->protocol, "Its protocol, by name or number")->capture_default_str();
-  app.add_option("--src-port", options->source_port, "Its source port")->capture_default_str();
-  app.add_option("--dst-port", options->destination_port, "Its destination port");
-  app.add_option("--in-interface", options->in_interface, "The interface that it comes in by");
-  app.add_option("--out-interface", options->out_interface, "The interface that it leaves by");
+  app.add_option("--flows", options->flows, "Judge every line of this file of JSON objects, - for standard input")
+      ->type_name("FILE");
+  add_packet_options(app, options->packet);
+  app.add_flag("--why", options->why, "Show everything that was asked on the way, and why it matched or not");
   add_output_options(app, options->output, Wide::no);
   return [options] { return explain(*options); };
 }

@@ -136,19 +136,25 @@ Exit follow(Daemon& daemon, const Options& options, const Descriptor& stream) {
 }
 
 Exit list(Daemon& daemon, const Options& options, const Json& policies, const Descriptor& stream) {
-  std::vector<std::string> lines;
-  const bool whole = for_each_line(stream, [&](const std::string& line) { lines.push_back(line); });
+  const bool is_json = options.output.format == Format::json;
+  std::vector<std::string> lines;  // of a table, whose columns are as wide as its widest row
+  std::size_t number = 0;
+  const bool whole = for_each_line(stream, [&](const std::string& line) {
+    ++number;
+    if (is_json) {
+      fmt::print("{}\n", line);
+    } else {
+      lines.push_back(line);
+    }
+  });
   if (!whole) return Exit::unreachable;
-  if (lines.empty()) {
+  if (number == 0) {
     // A policy that is gone is still known by its records, so only without any is its name a mistake.
     const Exit complaint = complain_about_policies(options, policies, Unknown::mistake);
     if (complaint != Exit::yes) return complaint;
     say("no flow fits");
-  } else if (options.output.format == Format::json) {
-    for (const std::string& line : lines) fmt::print("{}\n", line);
-  } else {
-    print_table(lines, options.output.wide);
   }
+  if (!lines.empty()) print_table(lines, options.output.wide);
   say_what_was_lost(daemon);
   return Exit::yes;
 }

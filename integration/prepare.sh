@@ -23,7 +23,7 @@ install_missing() {
   fi
   echo "Installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  quietly apt-get -q update
+  quietly apt-get -q update || return
   quietly apt-get -qy --no-install-recommends install "${missing[@]}"
 }
 
@@ -32,7 +32,7 @@ build_preset() {
   local preset=$1 launcher=()
   shift
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  quietly cmake --preset "$preset" "${launcher[@]}"
+  quietly cmake --preset "$preset" "${launcher[@]}" || return
   quietly cmake --build --preset "$preset" "${@/#/--target=}"
 }
 

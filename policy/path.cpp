@@ -6,18 +6,14 @@
 namespace drywall {
 namespace {
 
-Packet before_dnat(const Passage& passage) {
-  Packet packet = passage.packet;
-  packet.destination = passage.original_destination.value_or(packet.destination);
-  packet.destination_port = passage.original_destination_port.value_or(packet.destination_port);
-  return packet;
+bool is_early(Bucket bucket) {
+  return bucket == Bucket::untracked || bucket == Bucket::pre_dnat;
 }
 
 /// Judges the packet bucket by bucket and keeps what came of it.
 class Walk {
  public:
-  Walk(Classifier& classifier, const Passage& passage)
-      : classifier_(classifier), packet_(passage.packet), early_(before_dnat(passage)) {}
+  Walk(Classifier& classifier, const Passage& passage) : classifier_(classifier), passage_(passage) {}
 
   /// The buckets of one endpoint and direction in turn; true if the packet was allowed before the last of them.
   bool through(const PlannedEndpoint* endpoint, Direction direction, std::initializer_list<Bucket> buckets) {
@@ -25,12 +21,11 @@ class Walk {
     for (const Bucket bucket : buckets) {
       const PlannedLeg* leg = endpoint->leg(bucket, direction);
       if (leg == nullptr) continue;
-      const bool early = bucket == Bucket::untracked || bucket == Bucket::pre_dnat;
-      Decision decision = classifier_.evaluate(*leg, early ? early_ : packet_);
+      Decision decision = classifier_.evaluate(*leg, seen_in(bucket, passage_));
       const Verdict verdict = decision.verdict;
       if (verdict != Verdict::undecided || !decision.trace.empty())
         judged_.push_back({endpoint, leg, std::move(decision)});
-      if (verdict != Verdict::undecided) return early;
+      if (verdict != Verdict::undecided) return is_early(bucket);
     }
     return false;
   }
@@ -39,8 +34,7 @@ class Walk {
 
  private:
   Classifier& classifier_;
-  Packet packet_;
-  Packet early_;
+  const Passage& passage_;
   std::vector<JudgedLeg> judged_;
 };
 
@@ -80,6 +74,14 @@ void forwarded(const EndpointMap& endpoints, const Passage& passage, Walk& walk)
 }
 
 }  // namespace
+
+Packet seen_in(Bucket bucket, const Passage& passage) {
+  Packet packet = passage.packet;
+  if (!is_early(bucket)) return packet;
+  packet.destination = passage.original_destination.value_or(packet.destination);
+  packet.destination_port = passage.original_destination_port.value_or(packet.destination_port);
+  return packet;
+}
 
 std::size_t EndpointMap::AddressHash::operator()(const Address& address) const {
   return static_cast<std::size_t>((address.high * 0x9e3779b97f4a7c15U) ^ (address.low * 0xc2b2ae3d27d4eb4fU));

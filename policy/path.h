@@ -23,6 +23,9 @@ struct Passage {
   std::optional<std::uint16_t> original_destination_port;
 };
 
+/// The packet as a bucket sees it: untracked and preDNAT policy judge it before DNAT.
+[[nodiscard]] Packet seen_in(Bucket bucket, const Passage& passage);
+
 /// An address of the host itself; `interface` is empty if it does not matter.
 struct LocalAddress {
   Address address;
