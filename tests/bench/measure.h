@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <vector>
@@ -26,6 +27,13 @@ inline double milliseconds(const std::function<void()>& work) {
 inline double median(std::vector<double> values) {
   std::ranges::sort(values);
   return values.at(values.size() / 2);
+}
+
+/// Others' work makes numbers worse: said with them.
+inline void print_load() {
+  double load = 0;
+  if (getloadavg(&load, 1) == 1)
+    fmt::print("load average {:.1f}, {} processors\n", load, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 /// What one process did.

@@ -184,11 +184,23 @@ Inventory inventory_of(const Files& files) {
   return std::move(parsed.inventory);
 }
 
-/// load, parse, lint, compile enforced, compile pending, all but load, warnings
-std::vector<double> our_road(const Files& files) {
-  const double load = milliseconds([&] {
-    for (const yaml::SourceFile& file : files) (void)yaml::load(file);
-  });
+/// As made in a child, whose memory then holds the text and nothing else of ours.
+Files large_directory() {
+  return Directory(1).make(10'000, apps);
+}
+
+/// Bytes, and the time to read them as YAML and to forget the nodes of each file.
+std::vector<double> load(const std::function<void(const yaml::SourceFile&)>& read) {
+  const Files files = large_directory();
+  std::size_t bytes = 0;
+  for (const yaml::SourceFile& file : files) bytes += file.text.size();
+  const double spent = milliseconds([&] { std::ranges::for_each(files, read); });
+  return {spent, static_cast<double>(bytes)};
+}
+
+/// parse, lint, compile enforced, compile pending, all of these; warnings
+std::vector<double> whole_road() {
+  const Files files = large_directory();
   Inventory inventory;
   const double parsing = milliseconds([&] { inventory = inventory_of(files); });
   Diagnostics warnings;
@@ -197,59 +209,48 @@ std::vector<double> our_road(const Files& files) {
   Plan pending;
   const double enforcing = milliseconds([&] { enforced = compile(inventory, host(), World::enforced); });
   const double previewing = milliseconds([&] { pending = compile(inventory, host(), World::pending); });
-  return {load,
-          parsing,
-          linting,
-          enforcing,
-          previewing,
-          parsing + linting + enforcing + previewing,
-          static_cast<double>(warnings.size())};
-}
-
-/// As `make(...)` in a child, whose memory then holds the text but nothing else of ours.
-Files large_directory() {
-  return Directory(1).make(10'000, apps);
+  const double together = parsing + linting + enforcing + previewing;
+  return {parsing, linting, enforcing, previewing, together, static_cast<double>(warnings.size())};
 }
 
 void measure_directory() {
-  const Outcome ours = medians(rounds, [] { return in_child([] { return our_road(large_directory()); }); });
-  const Outcome theirs = medians(rounds, [] {
-    return in_child([] {
-      const Files files = large_directory();
-      std::size_t bytes = 0;
-      for (const yaml::SourceFile& file : files) bytes += file.text.size();
-      std::size_t documents = 0;
-      const double load = milliseconds([&] {
-        for (const yaml::SourceFile& file : files) documents += YAML::LoadAll(file.text).size();
-      });
-      return std::vector<double>{load, static_cast<double>(bytes), static_cast<double>(documents)};
-    });
-  });
-  fmt::print("10,000 policies with {} rules each: {:.1f} MiB of YAML, {:.0f} documents; medians of {}\n",
-             rules_in_policy, theirs.numbers[1] / (1 << 20), theirs.numbers[2], rounds);
+  const auto repeated = [](const std::function<std::vector<double>()>& work) {
+    return medians(rounds, [&] { return in_child(work); });
+  };
+  const Outcome loading = repeated([] { return load([](const auto& file) { (void)yaml::load(file); }); });
+  const Outcome peer = repeated([] { return load([](const auto& file) { (void)YAML::LoadAll(file.text); }); });
+  const Outcome whole = repeated(whole_road);
+  fmt::print("10,000 policies with {} rules each: {:.1f} MiB of YAML; medians of {}\n", rules_in_policy,
+             loading.numbers[1] / (1 << 20), rounds);
   const auto row = [](std::string_view what, double ms) { fmt::print("  {:<46} {:9.1f} ms\n", what, ms); };
-  row("load: YAML to nodes", ours.numbers[0]);
-  row("parse: load, check, to values", ours.numbers[1]);
-  row(fmt::format("lint ({:.0f} warnings)", ours.numbers[6]), ours.numbers[2]);
-  row("compile, enforced world", ours.numbers[3]);
-  row("compile, pending world", ours.numbers[4]);
-  fmt::print("  {:<46} {:9.1f} ms {:7.0f} MiB peak\n", "parse, lint and compile together", ours.numbers[5],
-             ours.peak_mib);
-  fmt::print("  {:<46} {:9.1f} ms {:7.0f} MiB peak\n", "peer: YAML::LoadAll of yaml-cpp, nodes only", theirs.numbers[0],
-             theirs.peak_mib);
-  fmt::print("  ratio to the peer: load {:.2f}x as fast; all together {:.2f}x as fast\n\n",
-             theirs.numbers[0] / ours.numbers[0], theirs.numbers[0] / ours.numbers[5]);
+  const auto row_with_peak = [](std::string_view what, double ms, double mib) {
+    fmt::print("  {:<46} {:9.1f} ms {:7.0f} MiB peak\n", what, ms, mib);
+  };
+  row_with_peak("load: YAML to nodes, file by file", loading.numbers[0], loading.peak_mib);
+  row_with_peak("peer: YAML::LoadAll of yaml-cpp, likewise", peer.numbers[0], peer.peak_mib);
+  row("parse: load, check, to values", whole.numbers[0]);
+  row(fmt::format("lint ({:.0f} warnings)", whole.numbers[5]), whole.numbers[1]);
+  row("compile, enforced world", whole.numbers[2]);
+  row("compile, pending world", whole.numbers[3]);
+  row_with_peak("parse, lint and compile together", whole.numbers[4], whole.peak_mib);
+  fmt::print("  ratio to the peer: load {:.1f}x as fast, all together {:.1f}x as fast\n\n",
+             peer.numbers[0] / loading.numbers[0], peer.numbers[0] / whole.numbers[4]);
 }
 
 /// Packets between workloads, and between one and the world.
-std::vector<Passage> random_packets(std::size_t count) {
+///   strangers  how many addresses the world has; a power of two
+std::vector<Passage> random_packets(std::size_t count, std::uint32_t strangers) {
   constexpr std::array protocols{protocol::tcp, protocol::udp, protocol::icmp, protocol::sctp};
   Random random(2);
   const auto workload = [&] {
     const std::size_t i = random.below(workloads);
     return Address{Family::v4, 0, (10U << 24U) + (i / 200 << 16U) + (i % 200 << 8U) + 1};
   };
-  const auto anybody = [&] { return Address{Family::v4, 0, (10U << 24U) + (random.bits() & 0xFFFFFU)}; };
+  // Spread over 10.0.0.0/8, so that the blocks of the rules hold some of them.
+  const auto anybody = [&] {
+    const std::uint32_t stranger = random.bits() & (strangers - 1);
+    return Address{Family::v4, 0, (10U << 24U) + stranger * (0x1000000U / strangers)};
+  };
   std::vector<Passage> packets(count);
   for (Passage& passage : packets) {
     Packet& packet = passage.packet;
@@ -278,14 +279,20 @@ std::vector<Decision> walk(const EndpointMap& endpoints, const Packet& packet) {
   return decisions;
 }
 
-/// Legs, nanoseconds a question by classifier and by walk, policies of a leg.
-std::vector<double> question_cost(std::size_t app) {
-  constexpr std::size_t questions = 1'000'000;
+struct Questions {
+  std::string_view what;
+  std::size_t apps_governed;  // see Directory::make
+  std::uint32_t strangers;    // see random_packets
+};
+
+/// Nanoseconds a packet by classifier, and by walk; policies of a leg; legs of a packet.
+std::vector<double> question_cost(const Questions& questions) {
+  constexpr std::size_t asked = 1'000'000;
   constexpr std::size_t walked = 20'000;
-  const Inventory inventory = inventory_of(Directory(3).make(1000, app));
+  const Inventory inventory = inventory_of(Directory(3).make(1000, questions.apps_governed));
   const Plan plan = compile(inventory, host(), World::enforced);
   const EndpointMap endpoints(plan, {});
-  const std::vector<Passage> packets = random_packets(questions);
+  const std::vector<Passage> packets = random_packets(asked, questions.strangers);
   std::size_t legs = 0;
   Classifier classifier(plan);
   const double indexed = milliseconds([&] {
@@ -298,36 +305,41 @@ std::vector<double> question_cost(std::size_t app) {
   for (std::size_t i = 0; i < walked; ++i) {
     const std::vector<JudgedLeg> judged = judge(endpoints, classifier, packets[i]);
     const std::vector<Decision> expected = walk(endpoints, packets[i].packet);
-    bool same = judged.size() == expected.size();
-    for (std::size_t leg = 0; same && leg < judged.size(); ++leg) same = judged[leg].decision == expected[leg];
+    const bool same = std::ranges::equal(judged, expected, {}, &JudgedLeg::decision);
     if (!same) throw std::runtime_error("the classifier and the walk disagree");
   }
   std::size_t governing = 0;
   for (const PlannedTier& tier : plan.endpoints.front().leg(Bucket::normal, Direction::ingress)->tiers) {
     governing += tier.policies.size();
   }
-  return {indexed / 1000, indexed * 1e6 / questions, plain * 1e6 / walked, static_cast<double>(governing),
-          static_cast<double>(legs) / questions};
+  return {indexed * 1e6 / asked, plain * 1e6 / walked, static_cast<double>(governing),
+          static_cast<double>(legs) / asked};
 }
 
-void measure_questions(std::string_view what, std::size_t app) {
-  const Outcome cost = medians(rounds, [&] { return in_child([&] { return question_cost(app); }); });
-  fmt::print("1,000,000 random packets over 1000 policies, {} ({:.0f} a leg, {:.1f} legs a packet); medians of {}\n",
-             what, cost.numbers[3], cost.numbers[4], rounds);
-  fmt::print("  {:<46} {:9.2f} s  {:9.0f} ns a packet {:7.0f} MiB peak\n", "Classifier and EndpointMap",
-             cost.numbers[0], cost.numbers[1], cost.peak_mib);
-  fmt::print("  {:<46} {:9} {:12.0f} ns a packet\n", "evaluate(): the walk (20,000 of them)", "", cost.numbers[2]);
-  fmt::print("  ratio: {:.0f}x as fast; the same decisions\n\n", cost.numbers[2] / cost.numbers[1]);
+void measure_questions(const Questions& questions) {
+  constexpr int question_rounds = 3;
+  const Outcome cost = medians(question_rounds, [&] { return in_child([&] { return question_cost(questions); }); });
+  fmt::print("1,000,000 random packets, 1000 policies, {}; medians of {}\n", questions.what, question_rounds);
+  fmt::print("  {:.0f} policies of {} rules a leg, {:.1f} legs a packet\n", cost.numbers[2], rules_in_policy / 2,
+             cost.numbers[3]);
+  fmt::print("  {:<46} {:9.0f} ns a packet {:7.0f} MiB peak\n", "Classifier and EndpointMap", cost.numbers[0],
+             cost.peak_mib);
+  fmt::print("  {:<46} {:9.0f} ns a packet\n", "peer: evaluate(), the walk (20,000 of them)", cost.numbers[1]);
+  fmt::print("  ratio: {:.2f}x as fast, the same decisions\n\n", cost.numbers[1] / cost.numbers[0]);
 }
 
 }  // namespace
 }  // namespace drywall::bench
 
 int main() {
+  using namespace drywall::bench;
   try {
-    drywall::bench::measure_directory();
-    drywall::bench::measure_questions("each for some endpoints", drywall::bench::apps / 10);
-    drywall::bench::measure_questions("each for all endpoints", 1);
+    print_load();
+    measure_directory();
+    measure_questions({"each for a tenth of the endpoints, 4096 strangers", 20, 1U << 12U});
+    measure_questions({"each for all endpoints, 4096 strangers", 1, 1U << 12U});
+    measure_questions({"each for all endpoints, 1,048,576 strangers", 1, 1U << 20U});
+    print_load();
   } catch (const std::exception& error) {
     fmt::print(stderr, "policy_bench: {}\n", error.what());
     return 1;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What it costs to bring rules into the kernel: our road (lower, encode, one batch) beside `nft -f` of the same
 // ruleset's text. In a network namespace of its own; needs root, or unprivileged user namespaces for small rulesets.
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -185,7 +184,9 @@ void measure(std::size_t rules) {
 int main() {
   try {
     drywall::test::enter_own_network();
+    drywall::bench::print_load();
     for (const std::size_t rules : {1000U, 10'000U, 50'000U}) drywall::bench::measure(rules);
+    drywall::bench::print_load();
   } catch (const std::exception& error) {
     fmt::print(stderr, "render_bench: {}\n", error.what());
     return 1;

@@ -104,7 +104,7 @@ TEST(Lower, AnObserveRulesetHasNoWordThatChangesAPacketOrItsFate) {
   const std::regex forbidden(
       R"(\b(drop|reject|queue|mark|set\s+\d|notrack|dnat to|snat|masquerade|redirect|dup|fwd|synproxy|tproxy|flow|ct helper|mangle|ttl set|priority set)\b)");
   std::size_t layers = 0;
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
     for (const Table& table : lowered(test::RandomInventory(seed).make()).tables) {
       if (table.observe.chains.empty()) continue;
       ++layers;
@@ -116,7 +116,7 @@ TEST(Lower, AnObserveRulesetHasNoWordThatChangesAPacketOrItsFate) {
       }
     }
   }
-  EXPECT_GT(layers, 100U);
+  EXPECT_GT(layers, 40U);
 }
 
 template <Stance S>
