@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <systemd/sd-daemon.h>
@@ -68,6 +69,13 @@ Result<Descriptor> take_lock(const std::string& runtime_dir) {
     return tl::unexpected(Failure{"write", path, errno, {}});
   }
   return fd;
+}
+
+/// Logs come in batches, and reading one can wait for whoever is running: it must not stand between a packet and its
+/// program. Refused to an ordinary user by some policies; then it is only less polite.
+void yield_to_others() {
+  const sched_param none{};
+  std::ignore = sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 Result<void> make_directories(const std::string& path) {
@@ -654,6 +662,7 @@ Result<void> run_daemon(const Options& options) {
   }
   const Result<Descriptor> lock = take_lock(options.runtime_dir);
   if (!lock) return tl::unexpected(lock.error());
+  yield_to_others();
   Result<EventLoop> loop = EventLoop::open();
   if (!loop) return tl::unexpected(loop.error());
   Result<Machine> machine = read_machine();

@@ -132,3 +132,13 @@ expect_exit 0 drywall reload
 expect_exit 0 drywall check "$policy_dir"
 expect_exit 1 drywall check --strict "$policy_dir" # two namespaces are only named
 expect_exit 2 drywall check "$policy_dir/nowhere"
+
+# A stream that ends because the daemon does is no end of the flows.
+status=0
+drywall flows --follow >"$work/out" 2>"$work/err" &
+follower=$!
+eventually 3 test -s "$work/out" || fail "--follow shows nothing"
+kill -KILL "$daemon_pid"
+wait "$follower" || status=$?
+expect "--follow exits 3 when drywalld dies" test "$status" = 3
+expect_message "drywalld ended the stream"

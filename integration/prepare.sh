@@ -40,7 +40,7 @@ build_preset() {
 have_build() {
   [ "${DRYWALL_SANDBOX:-}" != inside ] && [ -z "${DRYWALL_BUILD:-}" ] || return 0
   (
-    cd "$(dirname "${BASH_SOURCE[0]}")/.."
+    cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
     install_missing "${packages_to_build[@]}" "${packages_to_run[@]}"
     [ -x build/drywalld ] || echo "Building; this takes a few minutes, once."
     build_preset release drywall drywalld

@@ -318,6 +318,7 @@ class BatchWriter {
 
   void new_set(Family family, const Set& set) {
     const SetPtr object = set_of(family, set.name, set.fields, set.interval ? NFT_SET_INTERVAL : 0);
+    fix_size(object.get(), fixed_size(set));
     describe(object.get(), set.fields, set.comment);
     write_set(family, object.get(), set.name);
   }
@@ -327,6 +328,7 @@ class BatchWriter {
     const SetPtr object =
         set_of(family, map.name, map.fields, map.interval ? NFT_SET_MAP | NFT_SET_INTERVAL : NFT_SET_MAP);
     nftnl_set_set_u32(object.get(), NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+    fix_size(object.get(), fixed_size(map));
     describe(object.get(), map.fields, "");
     write_set(family, object.get(), map.name);
   }
@@ -428,6 +430,10 @@ class BatchWriter {
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, type);
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, size);
     return set;
+  }
+
+  static void fix_size(nftnl_set* set, std::size_t size) {
+    if (size > 0) nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, static_cast<std::uint32_t>(size));
   }
 
   /// What nft needs to list a set as it was meant: the byte order of its key, and the comment.

@@ -15,6 +15,7 @@
 #include "render/lower.h"
 #include "render/lower_match.h"
 #include "render/name.h"
+#include "render/port_map.h"
 
 namespace drywall {
 
@@ -25,6 +26,11 @@ inline std::string role_of(World world, const LegHook& hook) {
 
 inline std::string source_text(const SourceLocation& at) {
   return at.file.empty() ? "built in" : fmt::format("{}:{}", at.file.substr(at.file.rfind('/') + 1), at.line);
+}
+
+/// What of a packet is logged: all of an IPv4 header and the next 20 bytes; an IPv6 header with room for extensions.
+constexpr std::uint32_t copied_bytes(Family family) {
+  return family == Family::v4 ? 80 : 128;
 }
 
 /// One endpoint's leg at one hook, as the plan of a world has it; `plan` and `leg` are of the same world.
@@ -80,7 +86,7 @@ class LayerBuilder {
     if (made_.insert(name).second) {
       std::vector<NftRule<S>> rules;
       fill(rules);
-      layer_.chains.push_back({{name}, std::nullopt, std::move(rules)});
+      layer_.chains.push_back({{name}, std::nullopt, with_port_maps<S>(std::move(rules), layer_.maps)});
     }
     return {name};
   }
@@ -225,7 +231,7 @@ class LayerBuilder {
       rules.push_back(end_with(unlogged, {StatusIs{ct_status::confirmed}}));
     }
     NftRule<S> logged = end_with(end);
-    logged.log = Nflog{tag, options_.nflog_group, options_.copy_bytes};
+    logged.log = Nflog{tag, options_.nflog_group, copied_bytes(family_)};
     rules.push_back(std::move(logged));
   }
 

@@ -16,7 +16,6 @@ enum class LogEnforced : std::uint8_t { all, deny, none };
 struct RenderOptions {
   std::uint16_t nflog_group = 4242;
   LogEnforced log_enforced = LogEnforced::all;
-  std::uint32_t copy_bytes = 128;
   bool operator==(const RenderOptions&) const = default;
 };
 

@@ -228,9 +228,14 @@ void write_elements(Out out, const std::vector<std::string>& elements) {
   if (!elements.empty()) fmt::format_to(out, "    elements = {{ {} }}\n", fmt::join(elements, ",\n      "));
 }
 
+void write_size(Out out, std::size_t size) {
+  if (size > 0) fmt::format_to(out, "    size {}\n", size);
+}
+
 void write_set(Out out, const Set& set, Family family) {
   fmt::format_to(out, "  set {} {{\n    type {}\n", set.name, type_text(set.fields, family));
   if (set.interval) fmt::format_to(out, "    flags interval\n");
+  write_size(out, fixed_size(set));
   if (!set.comment.empty()) fmt::format_to(out, "    comment \"{}\"\n", comment_text(set.comment));
   std::vector<std::string> elements;
   for (const Element& element : set.elements) elements.push_back(element_text(set.fields, element, family));
@@ -247,6 +252,7 @@ template <Stance S>
 void write_map(Out out, const VerdictMap<S>& map, Family family) {
   fmt::format_to(out, "  map {} {{\n    type {} : verdict\n", map.name, type_text(map.fields, family));
   if (map.interval) fmt::format_to(out, "    flags interval\n");
+  write_size(out, fixed_size(map));
   std::vector<std::string> elements;
   for (const auto& entry : map.entries) {
     elements.push_back(

@@ -230,6 +230,16 @@ struct VerdictMap {
   bool operator==(const VerdictMap&) const = default;
 };
 
+/// The number of elements that the kernel is told, 0 for none: then a set without intervals is a hash of fixed size,
+/// which loads and finds faster than one that can grow. A change of the elements makes the set anew.
+[[nodiscard]] inline std::size_t fixed_size(const Set& set) {
+  return set.interval ? 0 : set.elements.size();
+}
+template <Stance S>
+[[nodiscard]] std::size_t fixed_size(const VerdictMap<S>& map) {
+  return map.interval ? 0 : map.entries.size();
+}
+
 template <Stance S>
 struct Layer {
   std::vector<VerdictMap<S>> maps;

@@ -25,7 +25,7 @@ constexpr std::size_t rules_in_policy = 10;
 constexpr std::size_t namespaces = 20;
 constexpr std::size_t workloads = 400;
 constexpr std::size_t network_sets = 100;
-constexpr std::size_t apps = 200;  // values of the label that most selectors ask about
+constexpr std::size_t apps = 200;  // values of the label that most rules' selectors ask about
 
 using Files = std::vector<yaml::SourceFile>;
 
@@ -45,9 +45,9 @@ class Directory {
  public:
   explicit Directory(unsigned seed) : random_(seed) {}
 
-  /// `app`: how many values the label has that selects whom a policy governs; 1: every policy governs everybody.
-  Files make(std::size_t policies, std::size_t app) {
-    apps_governed_ = app;
+  /// `groups`: into how many the workloads are cut; each policy governs one of them.
+  Files make(std::size_t policies, std::size_t groups) {
+    groups_ = groups;
     Files files{{"population.yaml", population()}};
     for (std::size_t first = 0; first < policies; first += policies_in_file) {
       std::string text;
@@ -58,7 +58,7 @@ class Directory {
   }
 
  private:
-  static std::string population() {
+  [[nodiscard]] std::string population() const {
     std::string text;
     for (std::size_t i = 0; i < namespaces; ++i) {
       text += fmt::format(
@@ -67,10 +67,11 @@ class Directory {
     for (std::size_t i = 0; i < workloads; ++i) {
       text += fmt::format(
           "---\napiVersion: projectcalico.org/v3\nkind: WorkloadEndpoint\nmetadata:\n  name: w-{0}\n"
-          "  namespace: ns-{1}\n  labels:\n    app: app-{2}\n    zone: zone-{3}\nspec:\n  node: node-1\n"
+          "  namespace: ns-{1}\n  labels:\n    app: app-{2}\n    zone: zone-{3}\n    group: group-{6}\nspec:\n  node: "
+          "node-1\n"
           "  interfaceName: cali{0}\n  ipNetworks: [10.{4}.{5}.1/32]\n  profiles: [kns.ns-{1}]\n"
           "  ports:\n    - name: http\n      protocol: TCP\n      port: 8080\n",
-          i, i % namespaces, i % apps, i % 7, i / 200, i % 200);
+          i, i % namespaces, i % apps, i % 7, i / 200, i % 200, i % groups_);
     }
     for (std::size_t i = 0; i < network_sets; ++i) {
       text += fmt::format(
@@ -82,8 +83,7 @@ class Directory {
   }
 
   std::string policy(std::size_t number) {
-    const std::size_t app = number % apps_governed_;
-    const std::string subject = apps_governed_ == 1 ? "all()" : fmt::format("app == 'app-{}'", app);
+    const std::string subject = fmt::format("group == 'group-{}'", number % groups_);
     const double order = static_cast<double>(random_.below(1000));
     std::string text;
     switch (number % 10) {
@@ -92,7 +92,7 @@ class Directory {
         text = fmt::format(
             "---\napiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata:\n  name: p-{}\n"
             "  namespace: ns-{}\nspec:\n  order: {}\n  selector: {}\n",
-            number, app % namespaces, order, subject);
+            number, number % namespaces, order, subject);
         break;
       case 8:
       case 9:
@@ -168,7 +168,7 @@ class Directory {
   }
 
   Random random_;
-  std::size_t apps_governed_ = apps;
+  std::size_t groups_ = 1;
 };
 
 Host host() {
@@ -186,7 +186,7 @@ Inventory inventory_of(const Files& files) {
 
 /// As made in a child, whose memory then holds the text and nothing else of ours.
 Files large_directory() {
-  return Directory(1).make(10'000, apps);
+  return Directory(1).make(10'000, 200);
 }
 
 /// Bytes, and the time to read them as YAML and to forget the nodes of each file.
@@ -281,15 +281,15 @@ std::vector<Decision> walk(const EndpointMap& endpoints, const Packet& packet) {
 
 struct Questions {
   std::string_view what;
-  std::size_t apps_governed;  // see Directory::make
-  std::uint32_t strangers;    // see random_packets
+  std::size_t groups;       // see Directory::make
+  std::uint32_t strangers;  // see random_packets
 };
 
 /// Nanoseconds a packet by classifier, and by walk; policies of a leg; legs of a packet.
 std::vector<double> question_cost(const Questions& questions) {
   constexpr std::size_t asked = 1'000'000;
   constexpr std::size_t walked = 20'000;
-  const Inventory inventory = inventory_of(Directory(3).make(1000, questions.apps_governed));
+  const Inventory inventory = inventory_of(Directory(3).make(1000, questions.groups));
   const Plan plan = compile(inventory, host(), World::enforced);
   const EndpointMap endpoints(plan, {});
   const std::vector<Passage> packets = random_packets(asked, questions.strangers);
@@ -336,7 +336,7 @@ int main() {
   try {
     print_load();
     measure_directory();
-    measure_questions({"each for a tenth of the endpoints, 4096 strangers", 20, 1U << 12U});
+    measure_questions({"each for a twentieth of the endpoints, 4096 strangers", 20, 1U << 12U});
     measure_questions({"each for all endpoints, 4096 strangers", 1, 1U << 12U});
     measure_questions({"each for all endpoints, 1,048,576 strangers", 1, 1U << 20U});
     print_load();

@@ -85,7 +85,7 @@ class RandomJourneys {
   }
 
   void add_transport(Packet& packet) {
-    static constexpr std::array<std::uint16_t, 8> ports{80, 5, 9, 10, 999, 1000, 2000, 2001};
+    static constexpr std::array<std::uint16_t, 10> ports{80, 5, 9, 10, 999, 1000, 2000, 2001, 22, 6667};
     const Protocol ping = packet.source.family == Family::v4 ? protocol::icmp : protocol::icmpv6;
     const std::array protocols{protocol::tcp, protocol::udp, protocol::sctp, ping, Protocol{253}, protocol::udplite};
     packet.protocol = protocols[pick(protocols.size())];

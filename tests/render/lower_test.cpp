@@ -188,5 +188,31 @@ TEST(Lower, RejectIsADropWherePostroutingLeads) {
   EXPECT_NE(nft_text(ruleset).find("reject"), std::string::npos);
 }
 
+TEST(Lower, ManyRulesOfOnePortEachBecomeOneLookup) {
+  Inventory inventory = one_host();
+  Policy policy = global_policy("p", Action::allow);
+  policy.ingress.clear();
+  for (const auto port : std::array<std::uint16_t, 9>{1, 2, 3, 4, 5, 6, 7, 8, 1}) {
+    Rule rule = test::rule(Action::deny);
+    rule.protocol = protocol::tcp;
+    rule.destination.ports.ranges = {{port, port}};
+    policy.ingress.push_back(rule);
+  }
+  inventory.policies = {policy};
+  const Ruleset ruleset = lowered(inventory);
+  const auto& layer = ruleset.tables.at(0).enforce;
+  const auto chain =
+      std::ranges::find_if(layer.chains, [](const auto& c) { return c.name.text.starts_with("eni-policy-p-"); });
+  ASSERT_NE(chain, layer.chains.end());
+  ASSERT_EQ(chain->rules.size(), 1U);
+  const auto& lookup = std::get<Dispatch<Stance::enforce>>(chain->rules[0].end);
+  const auto map = std::ranges::find(layer.maps, lookup.map, &VerdictMap<Stance::enforce>::name);
+  ASSERT_NE(map, layer.maps.end());
+  ASSERT_EQ(map->entries.size(), 8U);  // the ninth rule repeats the first one's port: it is never reached
+  const auto& first = std::get<Goto<Stance::enforce>>(map->entries[0].verdict);
+  EXPECT_EQ(first.to.text, to_string(RuleTag{World::enforced, LegPoint::host, Direction::ingress, Action::deny,
+                                             rule_id(policy.id, Direction::ingress, 0)}));
+}
+
 }  // namespace
 }  // namespace drywall

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "render/name.h"
+#include "render/ruleset.h"
+
+namespace drywall {
+
+/// From so many rules on one lookup is cheaper than trying each.
+inline constexpr std::size_t shortest_port_run = 6;
+
+/// The key `protocol . port` of a rule that goes somewhere for exactly one protocol and destination port.
+template <Stance S>
+std::optional<Bytes> port_key(const NftRule<S>& rule) {
+  if (rule.matches.size() != 2 || rule.counter || rule.log || rule.kernel_log) return std::nullopt;
+  if (!std::holds_alternative<Goto<S>>(rule.end)) return std::nullopt;
+  const auto* protocol = std::get_if<FieldIs>(&rule.matches[0]);
+  const auto* port = std::get_if<FieldIs>(&rule.matches[1]);
+  const auto is_exact = [](const FieldIs* match, Field field) {
+    return match != nullptr && match->field == field && match->compare == Compare::equal && match->mask.empty();
+  };
+  if (!is_exact(protocol, Field::l4_protocol) || !is_exact(port, Field::destination_port)) return std::nullopt;
+  return Bytes{protocol->value[0], 0, 0, 0, port->value[0], port->value[1], 0, 0};
+}
+
+/// Replaces each run of rules that differ only in one protocol and one destination port by one lookup; a packet that it
+/// does not find goes on behind the run, as it did. The maps that this takes are added to `maps`, each once.
+template <Stance S>
+std::vector<NftRule<S>> with_port_maps(std::vector<NftRule<S>> rules, std::vector<VerdictMap<S>>& maps) {
+  std::vector<NftRule<S>> compact;
+  for (std::size_t begin = 0; begin < rules.size();) {
+    VerdictMap<S> map{"", {Field::l4_protocol, Field::destination_port}, false, {}};
+    std::set<Bytes> seen;
+    std::string identity(S == Stance::enforce ? "enforce" : "observe");
+    std::size_t end = begin;
+    for (; end < rules.size(); ++end) {
+      const auto key = port_key<S>(rules[end]);
+      if (!key) break;
+      if (!seen.insert(*key).second) continue;  // the first of the same port wins
+      const auto& to = std::get<Goto<S>>(rules[end].end);
+      map.entries.push_back({{*key, *key}, to});
+      identity.append(key->begin(), key->end()).append(to.to.text);
+    }
+    if (end - begin < shortest_port_run) {
+      end = std::max(end, begin + 1);
+      std::move(rules.begin() + static_cast<std::ptrdiff_t>(begin), rules.begin() + static_cast<std::ptrdiff_t>(end),
+                std::back_inserter(compact));
+    } else {
+      std::ranges::sort(map.entries, {}, &VerdictMap<S>::Entry::key);
+      map.name = "ports-" + short_hash(identity);
+      compact.push_back({{}, false, {}, {}, Dispatch<S>{map.fields, map.name}, "", rules[begin].at});
+      if (std::ranges::find(maps, map.name, &VerdictMap<S>::name) == maps.end()) maps.push_back(std::move(map));
+    }
+    begin = end;
+  }
+  return compact;
+}
+
+}  // namespace drywall
