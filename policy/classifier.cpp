@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <set>
 
 namespace drywall {
 namespace {
@@ -70,10 +71,6 @@ struct Classifier::Query {
   const std::vector<std::uint32_t>* by_port;  // ascending; nullptr: none
 };
 
-std::size_t Classifier::AddressHash::operator()(const Address& address) const {
-  return static_cast<std::size_t>((address.high * 0x9e3779b97f4a7c15U) ^ (address.low * 0xc2b2ae3d27d4eb4fU));
-}
-
 Classifier::Classifier(const Plan& plan) : plan_(plan) {
   for (const Direction direction : {Direction::ingress, Direction::egress}) {
     Rules& rules = rules_[static_cast<std::size_t>(direction)];
@@ -85,6 +82,8 @@ Classifier::Classifier(const Plan& plan) : plan_(plan) {
     rules.source.by_set.resize(plan.sets.size());
     rules.destination.by_set.resize(plan.sets.size());
     for (std::uint32_t bit = 0; bit < rules.rules.size(); ++bit) index_rule(rules, bit);
+    index_bounds(rules, rules.source, Side::source);
+    index_bounds(rules, rules.destination, Side::destination);
     std::ranges::sort(rules.header.bounds);
     const auto end = std::unique(rules.header.bounds.begin(), rules.header.bounds.end());
     rules.header.bounds.erase(end, rules.header.bounds.end());
@@ -132,6 +131,28 @@ void Classifier::index_address(AddressIndex& index, const PlannedRule& rule, Sid
   }
 }
 
+void Classifier::index_bounds(Rules& rules, AddressIndex& index, Side side) const {
+  std::set<SetIndex> sets;
+  for (SetIndex set = 0; set < index.by_set.size(); ++set) {
+    if (!index.by_set[set].empty()) sets.insert(set);
+  }
+  for (const std::uint32_t bit : index.others) {
+    for (const Predicate& predicate : rules.rules[bit]->all_of) {
+      if (is_of_address(predicate, side)) sets.insert(std::get<AddressIn>(predicate).set);
+    }
+  }
+  index.bounds.push_back({Family::v6, 0, 0});
+  for (const SetIndex set : sets) {
+    for (const AddressRange& range : std::get<AddressSet>(plan_.sets[set].members).ranges()) {
+      index.bounds.push_back(range.first);
+      const Address behind = next(range.last);
+      if (range.last < behind) index.bounds.push_back(behind);  // not round the end of the family
+    }
+  }
+  std::ranges::sort(index.bounds);
+  index.bounds.erase(std::unique(index.bounds.begin(), index.bounds.end()), index.bounds.end());
+}
+
 void Classifier::index_header(HeaderIndex& index, const PlannedRule& rule, std::uint32_t bit) {
   const auto demands = criteria(rule, is_of_header);
   if (demands.empty()) return set_bit(index.indifferent, bit);
@@ -169,7 +190,8 @@ void Classifier::index_ports(HeaderIndex& index, Protocol protocol, const PortIn
 }
 
 const Classifier::Row& Classifier::address_row(const Rules& rules, AddressIndex& index, const Address& address) {
-  const auto [place, is_new] = index.rows.try_emplace(address);
+  const auto above = std::ranges::upper_bound(index.bounds, address);
+  const auto [place, is_new] = index.rows.try_emplace(static_cast<std::size_t>(above - index.bounds.begin()));
   if (!is_new) return place->second;
   Row& row = place->second;
   row = index.indifferent;

@@ -25,17 +25,13 @@ class Classifier {
 
  private:
   using Row = std::vector<std::uint64_t>;
-  struct AddressHash {
-    std::size_t operator()(const Address& address) const;
-  };
-  using AddressRows = std::unordered_map<Address, Row, AddressHash>;
-
   /// What the rules of one direction demand of one address of the packet.
   struct AddressIndex {
     Row indifferent;                                 // rules that demand nothing
     std::vector<std::vector<std::uint32_t>> by_set;  // by SetIndex: rules that demand membership, and nothing else
     std::vector<std::uint32_t> others;
-    AddressRows rows;
+    std::vector<Address> bounds;                // where membership of any set can change, ascending
+    std::unordered_map<std::size_t, Row> rows;  // by the place among the bounds: all addresses there are alike
   };
   /// What they demand of protocol, destination port, and ICMP type and code.
   struct HeaderIndex {
@@ -71,6 +67,7 @@ class Classifier {
   void number(Rules& rules, Direction direction);
   void index_rule(Rules& rules, std::uint32_t bit);
   void index_address(AddressIndex& index, const PlannedRule& rule, Side side, std::uint32_t bit) const;
+  void index_bounds(Rules& rules, AddressIndex& index, Side side) const;
   static void index_header(HeaderIndex& index, const PlannedRule& rule, std::uint32_t bit);
   static void add_bounds(HeaderIndex& index, PortRange range);
   static void index_ports(HeaderIndex& index, Protocol protocol, const PortIn& ports, std::uint32_t bit);
