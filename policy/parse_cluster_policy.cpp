@@ -71,6 +71,11 @@ void read_subject(Fields& spec, Policy& policy) {
 
 std::vector<Prefix> read_networks(Fields& peer) {
   std::vector<Prefix> nets;
+  const yaml::Node* list = peer.find("networks");
+  if (list != nullptr && list->type == yaml::Type::sequence && list->items.empty()) {
+    peer.reader().error(*list, "empty-networks", "networks is empty, which would mean nobody or everybody",
+                        "write the networks, for everybody 0.0.0.0/0 and ::/0");
+  }
   for (const yaml::Node& node : peer.items("networks", most_networks)) {
     if (const auto net = read_net(peer.reader(), node, NetForm::unmasked)) nets.push_back(*net);
   }

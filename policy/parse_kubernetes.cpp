@@ -228,7 +228,8 @@ void read_kubernetes_policy(Document& document, PolicyKind kind) {
   Fields spec(document.reader, node, "spec");
   policy.staged_action = read_staged_action(spec, kind);
   if (policy.staged_action == StagedAction::remove) {
-    refuse_fields_of_deletion(spec, {"stagedAction"});
+    spec.accept({"podSelector", "ingress", "egress", "policyTypes"});  // empty ones
+    if (refuse_fields_of_deletion(spec, {"stagedAction"})) spec.done();
   } else {
     read_spec(document, spec, policy);
     add_hints(spec);

@@ -157,6 +157,12 @@ void add_hints(Fields& spec, bool global) {
             "only a GlobalNetworkPolicy can have it: write \"kind: GlobalNetworkPolicy\" or leave it out");
 }
 
+void finish_spec(Fields& spec, Policy& policy) {
+  read_spec(spec, policy);
+  add_hints(spec, is_global(policy.id.kind));
+  spec.done();
+}
+
 }  // namespace
 
 void read_calico_policy(Document& document, PolicyKind kind) {
@@ -166,11 +172,10 @@ void read_calico_policy(Document& document, PolicyKind kind) {
   policy.labels.insert_or_assign(std::string(tier_label), policy.tier);
   policy.staged_action = read_staged_action(spec, kind);
   if (policy.staged_action == StagedAction::remove) {
-    refuse_fields_of_deletion(spec, {"stagedAction", "tier", "types"});
+    Policy empty = policy;
+    if (refuse_fields_of_deletion(spec, {"stagedAction", "tier", "types"})) finish_spec(spec, empty);
   } else {
-    read_spec(spec, policy);
-    add_hints(spec, is_global(kind));
-    spec.done();
+    finish_spec(spec, policy);
   }
   document.draft.inventory.policies.push_back(std::move(policy));
 }
@@ -188,14 +193,17 @@ std::optional<StagedAction> read_staged_action(Fields& spec, PolicyKind kind) {
   return index ? static_cast<StagedAction>(*index) : StagedAction::set;
 }
 
-void refuse_fields_of_deletion(Fields& spec, std::initializer_list<std::string_view> allowed) {
-  if (!spec.present()) return;
+bool refuse_fields_of_deletion(Fields& spec, std::initializer_list<std::string_view> allowed) {
+  if (!spec.present()) return false;
+  bool fits = true;
   for (const auto& [key, value] : spec.node().entries) {
     if (std::find(allowed.begin(), allowed.end(), key.text) != allowed.end() || is_zero(value)) continue;
+    fits = false;
     spec.reader().error(key, "deletion-with-rules",
                         fmt::format("stagedAction Delete announces a deletion, so {} means nothing", quoted(key.text)),
                         "leave the field out, or write \"stagedAction: Set\" to announce a change");
   }
+  return fits;
 }
 
 std::optional<Governed> read_types(Fields& spec, std::string_view key) {

@@ -14,7 +14,7 @@ void read_calico_policy(Document& document, PolicyKind kind);
 [[nodiscard]] std::optional<StagedAction> read_staged_action(Fields& spec, PolicyKind kind);
 
 /// Refuses every field of a staged policy that announces a deletion, except those in `allowed`.
-void refuse_fields_of_deletion(Fields& spec, std::initializer_list<std::string_view> allowed);
+[[nodiscard]] bool refuse_fields_of_deletion(Fields& spec, std::initializer_list<std::string_view> allowed);
 
 /// Which directions a policy governs, from `types` or `policyTypes`; nothing if the field is absent.
 struct Governed {

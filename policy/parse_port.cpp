@@ -184,6 +184,11 @@ std::optional<Port> read_port(Reader& reader, const yaml::Node& node) {
   if (colon != std::string_view::npos && all_digits(text.substr(0, colon)) && all_digits(text.substr(colon + 1))) {
     return read_range(reader, node, text.substr(0, colon), text.substr(colon + 1));
   }
+  if (meaning_of(node) != Meaning::text) {  // true, 0x50, 1e3: quoted they are names
+    reader.error(node, "bad-port", fmt::format("a port must be a number, a range or a name, found {}", found(node)),
+                 help_for_port(text));
+    return {};
+  }
   auto name = read_port_name(reader, node, text);
   if (!name) return {};
   return Port{{}, *std::move(name)};

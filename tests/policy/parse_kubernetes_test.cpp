@@ -267,5 +267,12 @@ TEST(ParseClusterPolicy, WhatCalicoWouldDropIsAMistake) {
             Strings{"4:110 unknown-field"});
 }
 
+TEST(ParseClusterPolicy, APeerOfNoNetworksIsRefusedNotEverybody) {
+  const std::string text =
+      "apiVersion: policy.networking.k8s.io/v1alpha2\nkind: ClusterNetworkPolicy\nmetadata: {name: p}\n"
+      "spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, egress: [{action: Accept, to: [{networks: []}]}]}\n";
+  EXPECT_EQ(mistakes(text), Strings{"4:103 empty-networks"});
+}
+
 }  // namespace
 }  // namespace drywall::test

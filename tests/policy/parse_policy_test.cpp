@@ -203,5 +203,13 @@ TEST(PolicyKindNames, AreThoseOfFilesAndOfCalicosModel) {
   EXPECT_EQ(to_string(PolicyId{PolicyKind::global_network_policy, "", "web"}), "GlobalNetworkPolicy web");
 }
 
+TEST(ParseStaged, ADeletionWithAFieldThatDoesNotExistIsRefusedHoweverEmpty) {
+  const std::string head =
+      "apiVersion: projectcalico.org/v3\nkind: StagedGlobalNetworkPolicy\nmetadata: {name: p}\nspec: ";
+  EXPECT_EQ(mistakes(head + "{stagedAction: Delete, foo: ''}\n"), Strings{"4:30 unknown-field"});
+  EXPECT_EQ(mistakes(head + "{stagedAction: Delete, types: 5}\n"), Strings{"4:37 not-a-list"});
+  EXPECT_EQ(mistakes(head + "{stagedAction: Delete, ingress: []}\n"), Strings{});
+}
+
 }  // namespace
 }  // namespace drywall::test

@@ -236,5 +236,10 @@ TEST(ParseRule, ListsAreBounded) {
   EXPECT_EQ(parse_text(with_rule(rules)).diagnostics[0].code, "too-many");
 }
 
+TEST(ParseRule, APlainTruthValueOrOddNumberIsNoPort) {
+  EXPECT_EQ(in_rule("{action: Allow, protocol: TCP, destination: {ports: [true]}}"), Strings{"4:71 bad-port"});
+  EXPECT_EQ(in_rule("{action: Allow, protocol: TCP, destination: {ports: [0x50]}}"), Strings{"4:71 bad-port"});
+}
+
 }  // namespace
 }  // namespace drywall::test
