@@ -111,15 +111,26 @@ const PlannedEndpoint* governing(const Plan& plan, EndpointKind kind, LegPoint p
       if (name == "*") wildcard = &endpoint;
     }
   }
-  return interface == "eth0" || point == LegPoint::forward ? wildcard : nullptr;
+  return interface == "eth0" || point == LegPoint::forward || point == LegPoint::pre_dnat ? wildcard : nullptr;
+}
+
+/// A workload that gives an address that is not its own is not heard.
+bool is_spoofed(const Journey& journey) {
+  if (journey.in == "eth0") return false;
+  const std::string last = journey.in.substr(4);
+  return journey.packet.source != *parse_address("10.0.0." + last) &&
+         journey.packet.source != *parse_address("fd00::" + last);
 }
 
 /// The legs that judge a journey, in order, each with what the evaluator says of it in both worlds.
 struct Judged {
   LegPoint point;
   Direction direction;
-  const PlannedLeg* enforced;
-  const PlannedLeg* pending;
+  Bucket bucket;
+  const PlannedEndpoint* enforced;
+  const PlannedEndpoint* pending;
+
+  [[nodiscard]] const PlannedEndpoint& in(World world) const { return world == World::enforced ? *enforced : *pending; }
 };
 
 /// In the order of the kernel's base chains.
@@ -130,9 +141,14 @@ std::vector<Judged> legs_of(const Worlds& worlds, const Journey& journey) {
     const PlannedEndpoint* enforced = governing(worlds.enforced, kind, point, interface);
     const PlannedEndpoint* pending = governing(worlds.pending, kind, point, interface);
     if (enforced == nullptr) return;
-    const Bucket bucket = point == LegPoint::forward ? Bucket::forward : Bucket::normal;
-    legs.push_back({point, direction, enforced->leg(bucket, direction), pending->leg(bucket, direction)});
+    const Bucket bucket = point == LegPoint::untracked  ? Bucket::untracked
+                          : point == LegPoint::pre_dnat ? Bucket::pre_dnat
+                          : point == LegPoint::forward  ? Bucket::forward
+                                                        : Bucket::normal;
+    legs.push_back({point, direction, bucket, enforced, pending});
   };
+  add(LegPoint::untracked, Direction::ingress, journey.in);
+  add(LegPoint::pre_dnat, Direction::ingress, journey.in);
   if (!journey.out.empty()) add(LegPoint::forward, Direction::ingress, journey.in);
   if (journey.in != "eth0") add(LegPoint::workload, Direction::egress, journey.in);
   if (journey.out.empty() && journey.in == "eth0") add(LegPoint::host, Direction::ingress, journey.in);
@@ -141,29 +157,52 @@ std::vector<Judged> legs_of(const Worlds& worlds, const Journey& journey) {
   return legs;
 }
 
-void expect_trace(std::vector<RuleTag>& tags, const Plan& plan, const Judged& leg, const Trace& trace) {
-  for (const TraceEntry& entry : trace) {
+/// What one leg logs in one world, appended to `tags`; deny: the packet's way ends there.
+Verdict judge(std::vector<RuleTag>& tags, const Plan& plan, const Judged& leg, bool observed, const Packet& packet) {
+  const PlannedLeg* own = leg.in(plan.world).leg(leg.bucket, leg.direction);
+  if (own == nullptr) return Verdict::undecided;
+  for (const Bucket earlier : buckets_before(leg.bucket, leg.direction)) {
+    const PlannedLeg* before = leg.in(plan.world).leg(earlier, leg.direction);
+    if (before == nullptr) continue;
+    const Decision decision = evaluate(plan, *before, packet);
+    if (is_exempt(decision.trace) || decision.verdict == Verdict::undecided) continue;
+    const Action action = decision.verdict == Verdict::allow ? Action::allow : Action::deny;
+    if (observed) tags.push_back({plan.world, leg.point, leg.direction, action, decided_before_id(leg.direction)});
+    return decision.verdict;
+  }
+  const Decision decision = evaluate(plan, *own, packet);
+  const bool is_early = leg.bucket == Bucket::untracked || leg.bucket == Bucket::pre_dnat;
+  if (is_early && is_exempt(decision.trace)) return Verdict::undecided;  // in silence
+  for (const TraceEntry& entry : decision.trace) {
     if (entry.kind == PolicyKind::essential) continue;  // silent
     const RuleId id = entry.name.empty() ? no_profile_id(leg.direction)
                                          : rule_id({entry.kind, entry.ns, entry.name}, leg.direction, entry.rule);
     tags.push_back({plan.world, leg.point, leg.direction, entry.action, id});
   }
+  return decision.verdict;
 }
 
-/// Everything that the kernel must log: the pending world of all legs, then the enforced one as far as the packet
-/// comes.
+int stage_of(Bucket bucket) {
+  return bucket == Bucket::untracked ? 0 : bucket == Bucket::pre_dnat ? 1 : 2;
+}
+
+/// Everything that the kernel must log: stage by stage the pending world of all legs, then the enforced one as far as
+/// the packet comes.
 std::vector<RuleTag> expected_tags(const Worlds& worlds, const Journey& journey) {
-  const std::vector<Judged> legs = legs_of(worlds, journey);
   std::vector<RuleTag> tags;
-  for (const Judged& leg : legs) {
-    if (!is_observed(worlds.enforced, leg.enforced, worlds.pending, leg.pending) || leg.pending == nullptr) continue;
-    expect_trace(tags, worlds.pending, leg, evaluate(worlds.pending, *leg.pending, journey.packet).trace);
-  }
-  for (const Judged& leg : legs) {
-    if (leg.enforced == nullptr) continue;
-    const Decision decision = evaluate(worlds.enforced, *leg.enforced, journey.packet);
-    expect_trace(tags, worlds.enforced, leg, decision.trace);
-    if (decision.verdict == Verdict::deny) break;
+  if (is_spoofed(journey)) return tags;
+  const std::vector<Judged> legs = legs_of(worlds, journey);
+  for (int stage = 0; stage < 3; ++stage) {
+    for (const Plan* plan : {&worlds.pending, &worlds.enforced}) {
+      for (const Judged& leg : legs) {
+        if (stage_of(leg.bucket) != stage) continue;
+        const bool observed =
+            is_observed({worlds.enforced, leg.enforced}, {worlds.pending, leg.pending}, leg.bucket, leg.direction);
+        if (plan->world == World::pending && !observed) continue;
+        const Verdict verdict = judge(tags, *plan, leg, observed, journey.packet);
+        if (plan->world == World::enforced && verdict == Verdict::deny) return tags;
+      }
+    }
   }
   return tags;
 }
