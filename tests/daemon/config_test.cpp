@@ -129,6 +129,16 @@ TEST(FailsafePort, IsReadAndWrittenInFelixForm) {
   EXPECT_EQ(to_string(parse_failsafe_port("22").value()), "tcp:22");
 }
 
+TEST(Config, PrioritiesMoveEachStageWithinItsBounds) {
+  EXPECT_EQ(load("priorities: {raw: -310, filter: 5}").config.priorities, (HookPriorities{-310, -152, 5}));
+  for (const std::string text : {"{raw: -400}", "{raw: -202}", "{mangle: -200}", "{mangle: -102}", "{filter: -100}",
+                                 "{filter: 81}", "{filter: 1.5}", "{filter: }"}) {
+    EXPECT_NE(mistake("priorities: " + text).find("[bad-value]"), std::string::npos) << text;
+  }
+  EXPECT_NE(mistake("priorities: 5").find("[bad-value]"), std::string::npos);
+  EXPECT_NE(mistake("priorities: {nat: 5}").find("[unknown-key]"), std::string::npos);
+}
+
 TEST(FailsafePort, IsNothingElse) {
   for (const std::string text : {"", "tcp", "tcp:", "tcp:0", "tcp:65536", "icmp:8", "tcp:10.0.0.1:22",
                                  "tcp:2001:db8::/32:22", "tcp:[2001:db8::/32:22", "tcp:22 ", ":22"}) {
@@ -148,7 +158,8 @@ TEST(ShippedConfig, LoadsAsItIsAndWithEveryKeyUncommented) {
   }
   const LoadedConfig loaded = load(uncommented);
   for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << to_string(diagnostic);
-  EXPECT_EQ(loaded.config.places.size(), 12U);
+  EXPECT_EQ(loaded.config.places.size(), 13U);
+  EXPECT_EQ(loaded.config.priorities, Config{}.priorities);
   EXPECT_EQ(loaded.config.quiet, Config{}.quiet);
   EXPECT_EQ(loaded.config.nflog_group, Config{}.nflog_group);
 }

@@ -138,5 +138,20 @@ TEST(Lint, WorkloadWithoutAddressesIsSuspect) {
             Strings{"3:1 no-addresses"});
 }
 
+TEST(LintBridges, WarnsOfAnEndpointOnAPortOfABridge) {
+  const Parsed parsed = parse_text(std::string(host_web) + std::string(workload_db));
+  Host host;
+  host.node = "n";
+  host.interfaces = {{"br0", {}, ""}, {"c", {}, "br0"}, {"eth0", {}, ""}};
+  const Diagnostics found = lint_bridges(parsed.inventory, host);
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].code, "behind-bridge");
+  EXPECT_NE(found[0].message.find("c is a port of the bridge br0"), std::string::npos);
+  host.interfaces[2].bridge = "br0";
+  EXPECT_EQ(lint_bridges(parsed.inventory, host).size(), 2U);
+  host.node = "elsewhere";
+  EXPECT_TRUE(lint_bridges(parsed.inventory, host).empty());
+}
+
 }  // namespace
 }  // namespace drywall::test

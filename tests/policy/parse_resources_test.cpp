@@ -316,7 +316,8 @@ TEST(ParseFelix, SettingsOfAHostAreRead) {
       felix("{failsafeInboundHostPorts: [{protocol: TCP, port: 22, net: 10.0.0.0/8}, {protocol: udp, port: 68}], "
             "failsafeOutboundHostPorts: [], "
             "defaultEndpointToHostAction: Accept, nftablesFilterDenyAction: Reject, interfacePrefix: 'cali,tap', "
-            "disableConntrackInvalidCheck: true, logPrefix: dry}"));
+            "disableConntrackInvalidCheck: true, logPrefix: dry, logActionRateLimit: 20/minute, "
+            "logActionRateLimitBurst: 7}"));
   ASSERT_TRUE(parsed.diagnostics.empty());
   HostSettings expected;
   expected.failsafe_inbound = {{protocol::tcp, 22, prefix("10.0.0.0/8")}, {protocol::udp, 68, {}}};
@@ -326,6 +327,8 @@ TEST(ParseFelix, SettingsOfAHostAreRead) {
   expected.workload_prefixes = {"cali", "tap"};
   expected.drop_invalid = false;
   expected.log_prefix = "dry";
+  expected.log_rate = LogRate{20, 60};
+  expected.log_burst = 7;
   expected.at = {"test.yaml", 1, 1};
   EXPECT_EQ(parsed.inventory.settings, expected);
 }
@@ -341,6 +344,10 @@ TEST(ParseFelix, BadValuesAreMistakes) {
   EXPECT_EQ(mistakes(felix("{failsafeInboundHostPorts: ['tcp:22']}")), Strings{"4:35 not-a-mapping"});
   EXPECT_EQ(mistakes(felix("{failsafeInboundHostPorts: [{protocol: jolly, port: 0}]}")),
             (Strings{"4:46 bad-protocol", "4:59 out-of-range"}));
+  for (const char* rate : {"20", "20/", "/second", "0/second", "10000/second", "20/week", "-1/day", "2 0/day"}) {
+    EXPECT_EQ(mistakes(felix(fmt::format("{{logActionRateLimit: '{}'}}", rate))), Strings{"4:28 bad-rate"}) << rate;
+  }
+  EXPECT_EQ(mistakes(felix("{logActionRateLimitBurst: 10000}")), Strings{"4:33 out-of-range"});
   EXPECT_EQ(mistakes(felix("{defaultEndpointToHostAction: Allow}")), Strings{"4:37 bad-action"});
   EXPECT_EQ(mistakes(resource("FelixConfiguration", "metadata: {name: node.x}")), Strings{"3:18 bad-name"});
 }
