@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What the host sends to a group or by broadcast comes back to it from outside, as it seems: that copy is not judged again.
-# A packet that only pretends to be such a copy is judged as what it is.
+# What the host sends to a group or by broadcast comes back to it, from outside as it seems: that copy is not judged
+# again. A packet that only pretends to be such a copy is judged as what it is.
 . "${0%/*}/lib.sh"
 
 neighbour peer 1
