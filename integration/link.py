@@ -4,12 +4,12 @@
 
     link.py ping ADDRESS SECONDS                          exit 0 answered, 1 not
     link.py router INTERFACE PREFIX SECONDS READY_FILE    answers the first router solicitation; exit 0, 1 none came
-    link.py advertise INTERFACE PREFIX                    one unsolicited router advertisement, default router and prefix
+    link.py advertise INTERFACE PREFIX                    one router advertisement unasked, with prefix
     link.py join INTERFACE GROUP SECONDS READY_FILE       is a member of a multicast group of either family
-    link.py hear INTERFACE GROUP SECONDS READY_FILE       waits for a report of that group (IGMPv3 or MLDv2); exit 0, 1 none
+    link.py hear INTERFACE GROUP SECONDS READY_FILE       waits for an IGMPv3 or MLDv2 report of it; exit 0, 1 none
     link.py query INTERFACE GROUP SECONDS                 asks for all groups, then as `hear`
-    link.py echo_to_self INTERFACE TO PORT SECONDS        sends to a group or a broadcast address and waits for the looped
-                                                          back copy; exit 0, 1
+    link.py echo_to_self INTERFACE TO PORT SECONDS        sends to a group or a broadcast address and waits for
+                                                          the looped back copy; exit 0, 1
     link.py pretend INTERFACE SOURCE GROUP PORT           three IPv6 datagrams with a source that is not the sender's
     link.py listen PORT SECONDS READY_FILE                waits for an IPv6 datagram to any address; exit 0, 1 none came
 """
@@ -100,9 +100,15 @@ def advertise(interface, prefix):
 def join_group(link, interface, group):
     index = socket.if_nametoindex(interface)
     if family_of(group) == socket.AF_INET6:
-        link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index))
+        link.setsockopt(
+            socket.IPPROTO_IPV6,
+            socket.IPV6_JOIN_GROUP,
+            socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index),
+        )
     else:
-        link.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + struct.pack("@4si", b"\0" * 4, index))
+        link.setsockopt(
+            socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + struct.pack("@4si", b"\0" * 4, index)
+        )
 
 
 def router(interface, prefix, seconds, ready_file):
