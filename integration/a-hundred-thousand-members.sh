@@ -32,7 +32,7 @@ base4, base6 = int(ipaddress.ip_address("10.100.0.0")), int(ipaddress.ip_address
 singles = [ipaddress.ip_address(base + 2 * n) for base in (base4, base6) for n in range(1, half + 1)]
 write("singles", singles)
 
-# Blocks of many lengths within 10.128.0.0/9 and fd98::/40, half of them around or within one before; the rest is outside.
+# Blocks of many lengths within 10.128.0.0/9 and fd98::/40, half of them around or within another.
 space4, space6 = int(ipaddress.ip_address("10.128.0.0")), int(ipaddress.ip_address("fd98::"))
 
 
@@ -62,7 +62,8 @@ def beside(nets):
             merged.append([first, last])
     address = type(nets[0].network_address)
     for first, last in (merged[0], merged[len(merged) // 2], merged[-1]):
-        yield from ((address(first - 1), "no"), (address(first), "yes"), (address(last), "yes"), (address(last + 1), "no"))
+        yield from ((address(first - 1), "no"), (address(first), "yes"))
+        yield from ((address(last), "yes"), (address(last + 1), "no"))
 
 
 with open(f"{sys.argv[1]}/probes", "w") as probes:

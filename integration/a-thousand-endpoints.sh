@@ -47,7 +47,8 @@ spec:
   ingress: [{action: Allow, protocol: TCP, source: {selector: group == '$2'}, destination: {ports: [8080]}}]
 END
 }
-{ group NetworkPolicy even odd && group NetworkPolicy even even; } | given_large policies.yaml "two policies for a thousand endpoints"
+{ group NetworkPolicy even odd && group NetworkPolicy even even; } |
+  given_large policies.yaml "two policies for a thousand endpoints"
 only_even_ones_reach() {
   expect_denied w1 w1000 tcp 8080
   expect_flow reporter=dst action=deny source=w1 destination=w1000 port=8080 enforced="NetworkPolicy prod/even-to-even -1 deny"

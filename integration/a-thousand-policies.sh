@@ -8,8 +8,8 @@ serve host tcp 10001 10500 10501 11000 11001
 start_daemon
 given_host_endpoint server if-client
 
-# policies KIND: number N allows its own port, 10000 + N, and denies that of the next one, which that one allows in vain,
-# if N is odd.
+# policies KIND: number N allows its own port, 10000 + N; if N is odd it also denies the next one's, which that one allows
+# in vain.
 policies() {
   for number in $(seq 1 1000); do
     cat <<END
@@ -29,7 +29,7 @@ END
   done
 }
 
-# each_decides FIELD KIND BLAMED: the traces in that field of the flow records name who decided; BLAMED for a tier's end.
+# each_decides FIELD KIND BLAMED: the traces in that field of the flow records name who decided; BLAMED at the tier's end.
 each_decides() {
   expect_flow "$1=$2 policy-1 0 allow" source="$(address client)" port=10001
   expect_flow "$1=$2 policy-499 1 deny" source="$(address client)" port=10500
@@ -49,7 +49,8 @@ policies GlobalNetworkPolicy | given_large policies.yaml "a thousand policies"
 in_both_families enforced
 
 # The last one alone changed: what an edit costs.
-policies GlobalNetworkPolicy | sed 's/ports: \[11000\]/ports: [11001]/' | given_large policies.yaml "one policy of a thousand edited"
+policies GlobalNetworkPolicy | sed 's/ports: \[11000\]/ports: [11001]/' |
+  given_large policies.yaml "one policy of a thousand edited"
 edited() {
   expect_denied client host tcp 11000
   expect_arrives client host tcp 11001

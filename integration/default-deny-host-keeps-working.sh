@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A host endpoint that denies everything, without failsafe ports, still lives on its link: neighbours and routers are
 # found, multicast groups reported, addresses leased, path MTUs learned; itself, and the answers it gets, are reached.
-governed=${governed-if-peer} # by the host endpoint; default-deny-wildcard-host-keeps-working.sh sets it
+# Set by default-deny-wildcard-host-keeps-working.sh and default-deny-untracked-host-keeps-working.sh:
+governed=${governed-if-peer} # interface of the host endpoint
+bucket=${bucket-normal}      # of the policies
 . "${0%/*}/lib.sh"
 
 # host if-peer (1500) - eth0 peer if-far (1280) - eth0 far (1500): peer must tell senders of the narrow link.
@@ -35,7 +37,10 @@ failsafe_outbound: none
 END
 start_daemon --config "$work/drywall.yaml"
 given_host_endpoint server "$governed" ""
-given deny-all.yaml <<'END'
+of_bucket() { # LINE...: these lines of a policy's spec, if the policies are untracked
+  [ "$bucket" = normal ] || printf '  %s\n' "$@"
+}
+given deny-all.yaml <<END
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
 metadata: {name: deny-all}
@@ -44,6 +49,7 @@ spec:
   types: [Ingress, Egress]
   ingress: [{action: Deny}]
   egress: [{action: Deny}]
+$(of_bucket "doNotTrack: true" "applyOnForward: true")
 END
 
 link() { python3 "$integration/link.py" "$@"; }
@@ -251,8 +257,9 @@ routers
 leases4
 leases6
 
-# What remains needs something that may go out or come in: connections and datagrams to 8001 and 8002.
-given allow-some-ports.yaml <<'END'
+# What remains needs something that may go out or come in: to 8001 and 8003, and to 8002 and 8004. Untracked policy knows
+# no answers, they need rules of their own; but errors about a packet need none in either bucket.
+given allow-some-ports.yaml <<END
 apiVersion: projectcalico.org/v3
 kind: GlobalNetworkPolicy
 metadata: {name: allow-some-ports}
@@ -263,10 +270,16 @@ spec:
   ingress:
   - {action: Allow, protocol: TCP, destination: {ports: ["8002:8004"]}}
   - {action: Allow, protocol: UDP, destination: {ports: ["8002:8004"]}}
+$(of_bucket "- {action: Allow, protocol: TCP, source: {ports: [8001]}}" \
+    "- {action: Allow, protocol: UDP, source: {ports: [8001]}}")
   egress:
   - {action: Allow, protocol: TCP, destination: {ports: [8001]}}
   - {action: Allow, protocol: UDP, destination: {ports: [8001, 8003]}}
+$(of_bucket "- {action: Allow, protocol: TCP, source: {ports: [\"8002:8004\"]}}" \
+    "- {action: Allow, protocol: UDP, source: {ports: [\"8002:8004\"]}}")
+$(of_bucket "doNotTrack: true" "applyOnForward: true")
 END
 in_both_families host_finds_peer
 in_both_families answers
 in_both_families path_mtu
+expect_flow reporter=src action=allow bucket="$bucket" protocol=tcp port=8001 # and not by grace of the other one

@@ -65,7 +65,8 @@ forty_deep() {
 in_both_families forty_deep
 
 # All forty staged as well: the enforced ones gone, the pending world is what the enforced one was.
-tiers | sed 's/kind: GlobalNetworkPolicy/kind: StagedGlobalNetworkPolicy/' | given_large tiers.yaml "forty tiers, staged"
+tiers | sed 's/kind: GlobalNetworkPolicy/kind: StagedGlobalNetworkPolicy/' |
+  given_large tiers.yaml "forty tiers, staged"
 staged_passes() { passes | sed 's/GlobalNetworkPolicy/StagedGlobalNetworkPolicy/g'; }
 forty_deep_staged() {
   expect_denied client host tcp 8080

@@ -331,12 +331,26 @@ def a_reject_must_not_be_reachable_from_postrouting():
         nft(f"delete table {family} drywall")
 
 
+def groups_of_the_host(*groups):
+    """A socket that is a member of these, of if-a's link, and sends there."""
+    index, first = socket.if_nametoindex("if-a"), groups[0]
+    link = udp_socket(HOST, "fd77:1::1" if ":" in first else "10.77.1.1")
+    for group in groups:
+        if ":" in group:
+            member = socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", index)
+            link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, member)
+            link.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        else:
+            member = socket.inet_aton(group) + struct.pack("@4si", b"", index)
+            link.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    return link
+
+
 @fact
 def own_group_messages_come_back_confirmed():
     """Own multicast looped back: the copy comes in from outside, as it seems, with its connection `new` and confirmed
-    already; a first packet from outside with the host's own source address (which IPv6 lets in) is not confirmed."""
+    already; a packet from outside with the host's own source address (which IPv6 lets in) is not confirmed."""
     neighbour("a", 1)
-    index = socket.if_nametoindex("if-a")
     for family, groups in (("ip", "239.77.0.1, 10.77.1.255"), ("ip6", "ff02::7777, ff02::1")):
         match = f"udp dport 1000 {family} daddr {{ {groups} }} fib saddr type local ct state new "
         rules = [
@@ -344,20 +358,36 @@ def own_group_messages_come_back_confirmed():
             match + "ct status ! confirmed " + count(f"{family} not", "drop"),
         ]
         nft(table(base("input", -13, 'iifname "if-a" jump judge'), chain("judge", *rules), family=family))
-    sender4, sender6 = udp_socket(HOST, "10.77.1.1"), udp_socket(HOST, "fd77:1::1")
-    sender4.setsockopt(
-        socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton("239.77.0.1") + struct.pack("@4si", b"", index)
-    )
-    sender6.setsockopt(
-        socket.IPPROTO_IPV6,
-        socket.IPV6_JOIN_GROUP,
-        socket.inet_pton(socket.AF_INET6, "ff02::7777") + struct.pack("@I", index),
-    )
-    sender4.sendto(b"copy", ("239.77.0.1", 1000))
-    sender4.sendto(b"copy", ("10.77.1.255", 1000))
-    sender6.sendto(b"copy", ("ff02::7777", 1000, 0, index))
+    link4, link6 = groups_of_the_host("239.77.0.1"), groups_of_the_host("ff02::7777")
+    link4.sendto(b"copy", ("239.77.0.1", 1000))
+    link4.sendto(b"copy", ("10.77.1.255", 1000))
+    link6.sendto(b"copy", ("ff02::7777", 1000))
     expect_hits({"ip confirmed": 2, "ip not": 0, "ip6 confirmed": 1, "ip6 not": 0})
     for _ in range(3):
         put_on_link("a", "eth0", udp("fd77:1::1", "ff02::1", 4000, 1000), b"\x33\x33\0\0\0\1")
     put_on_link("a", "eth0", udp("10.77.1.1", "10.77.1.255", 4000, 1000), b"\xff" * 6)  # a martian
     expect_hits({"ip6 not": 3, "ip6 confirmed": 1, "ip confirmed": 2, "ip not": 0})
+
+
+@fact
+def own_group_messages_are_known_in_raw_prerouting():
+    """The copy brings its connection along, or that it has none, where others have nothing yet: it is `new` or
+    `untracked` in raw prerouting too, and the same from outside `invalid`."""
+    neighbour("a", 1)
+    states = ("invalid", "new", "untracked")
+    rules = [f'iifname "if-a" udp dport {{ 1000, 1001 }} ct state {state} ' + count(state) for state in states]
+    nft(
+        table(
+            base("output", -295, "udp dport 1001 notrack"),
+            base("prerouting", -295, *rules),
+            base("input", -13, "udp dport 1001 fib saddr type local ct state untracked " + count("untracked at input")),
+            family="ip6",
+        )
+    )
+    link = groups_of_the_host("ff02::7777")
+    link.sendto(b"copy", ("ff02::7777", 1000))
+    link.sendto(b"copy", ("ff02::7777", 1001))
+    expect_hits({"invalid": 0, "new": 1, "untracked": 1, "untracked at input": 1})
+    for port in (1000, 1001):
+        put_on_link("a", "eth0", udp("fd77:1::1", "ff02::7777", 4000, port), b"\x33\x33\0\0\x77\x77")
+    expect_hits({"invalid": 2, "new": 1, "untracked": 1, "untracked at input": 1})
