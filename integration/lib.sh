@@ -176,6 +176,17 @@ given() {
 
 reload() { drywall reload >"$work/reload.out" 2>&1 || fail "drywalld refused the policy: $(cat "$work/reload.out")"; }
 
+# given_large NAME WHAT <TEXT: as given, and says how long that took.
+given_large() {
+  local begin took rules
+  write_policy "$1"
+  begin=$(date +%s%N)
+  reload
+  took=$((($(date +%s%N) - begin) / 1000000))
+  rules=$(sed -n '$s/.*; \([0-9]* rules\),.*/\1/p' "$work/daemon.log")
+  echo "measured: $2: in force after $took ms, $rules"
+}
+
 # given_host_endpoint NAME INTERFACE [PROFILE]: labelled role=NAME; profile: default projectcalico-default-allow.
 given_host_endpoint() {
   given "endpoint-$1.yaml" <<END

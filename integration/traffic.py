@@ -3,8 +3,10 @@
 """Small honest traffic: a server that answers every connection or datagram with its own bytes, and a client.
 
     traffic.py serve PROTOCOL READY_FILE PORT...          on all addresses of both families, until killed
-    traffic.py connect PROTOCOL ADDRESS PORT SECONDS      exit 0 answered, 1 no answer in time, 2 refused
+    traffic.py connect PROTOCOL ADDRESS PORT SECONDS [SOURCE]
+                                                          exit 0 answered, 1 no answer in time, 2 refused
     traffic.py reach PORT SECONDS ADDRESS...              TCP to all at once; prints `ADDRESS yes|no` for each
+    traffic.py reach_from ADDRESS PORT SECONDS SOURCE...  TCP from all these at once; prints `SOURCE yes|no` for each
 """
 import pathlib
 import select
@@ -47,11 +49,13 @@ def answer(protocol, server):
             pass  # the client went away: its affair
 
 
-def connect(protocol, address, port, seconds):
+def connect(protocol, address, port, seconds, source=None):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, KINDS[protocol]) as client:
         client.settimeout(seconds)
         try:
+            if source:
+                client.bind((source, 0))
             client.connect((address, port))
             client.send(b"hello")
             return 0 if client.recv(2048) == b"hello" else 2
@@ -69,20 +73,37 @@ def reach(port, seconds, addresses):
         client.setblocking(False)
         client.connect_ex((address, port))
         waiting[client] = address
+    return print_answers(waiting, seconds)
+
+
+def reach_from(address, port, seconds, sources):
+    waiting = {}
+    for source in sources:
+        client = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        client.setblocking(False)
+        client.bind((source, 0))
+        client.connect_ex((address, port))
+        waiting[client] = source
+    return print_answers(waiting, seconds)
+
+
+def print_answers(waiting, seconds):
     deadline = time.monotonic() + seconds
-    answers = dict.fromkeys(addresses, "no")
+    answers = dict.fromkeys(waiting.values(), "no")
     while waiting and time.monotonic() < deadline:
         for client in select.select([], list(waiting), [], max(0, deadline - time.monotonic()))[1]:
             connected = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
             answers[waiting.pop(client)] = "yes" if connected else "no"
-    for address, answer_word in answers.items():
-        print(address, answer_word)
+    for who, answer_word in answers.items():
+        print(who, answer_word)
     return 0
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "reach":
         sys.exit(reach(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))
+    if sys.argv[1] == "reach_from":
+        sys.exit(reach_from(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]), sys.argv[5:]))
     if sys.argv[1] == "serve":
         serve(sys.argv[2], sys.argv[3], [int(port) for port in sys.argv[4:]])
-    sys.exit(connect(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5])))
+    sys.exit(connect(sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]), *sys.argv[6:]))
