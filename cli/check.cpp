@@ -52,8 +52,9 @@ Diagnostics diagnose(const PolicyFiles& read) {
   Parsed parsed = parse(read.files);
   if (has_errors(parsed.diagnostics)) return std::move(parsed.diagnostics);
   Diagnostics all = std::move(parsed.diagnostics);
-  for (const Diagnostics& more :
-       std::array{with_excerpts(lint(parsed.inventory), read.files), refusals(parsed.inventory)}) {
+  for (const Diagnostics& more : std::array{with_excerpts(lint(parsed.inventory), read.files),
+                                            with_excerpts(lint_bridges(parsed.inventory, this_host("")), read.files),
+                                            refusals(parsed.inventory)}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   sort_diagnostics(all);

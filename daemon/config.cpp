@@ -137,6 +137,40 @@ struct Reader {
     if (which) config.log_enforced = *which;
   }
 
+  /// One stage's first priority. The bounds keep its base chains on the right side of the kernel's own steps.
+  void priority(const yaml::Node& value, std::int32_t& into, std::int32_t least, std::int32_t most) {
+    const std::optional<std::string> came = text(value, "a priority");
+    if (!came) return;
+    std::int32_t number = 0;
+    const auto [stop, error] = std::from_chars(came->data(), came->data() + came->size(), number);
+    if (error == std::errc{} && stop == came->data() + came->size() && number >= least && number <= most) {
+      into = number;
+      return;
+    }
+    report.error(place_of(value), "bad-value",
+                 fmt::format("{} is not a number from {} to {}", quoted(*came), least, most));
+  }
+
+  void priorities(const yaml::Node& value) {
+    if (value.type != yaml::Type::mapping) {
+      report.error(place_of(value), "bad-value", "priorities is not a mapping",
+                   "write for example {raw: -296, mangle: -152, filter: -28}");
+      return;
+    }
+    for (const auto& [key, number] : value.entries) {
+      if (key.text == "raw") {
+        priority(number, config.priorities.raw, -399, -203);
+      } else if (key.text == "mangle") {
+        priority(number, config.priorities.mangle, -199, -103);
+      } else if (key.text == "filter") {
+        priority(number, config.priorities.filter, -99, 80);
+      } else {
+        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", quoted(key.text)),
+                     "the keys of priorities are raw, mangle and filter");
+      }
+    }
+  }
+
   std::optional<std::vector<FailsafePort>> failsafes(const yaml::Node& value) {
     std::vector<FailsafePort> ports;
     if (value.type == yaml::Type::scalar && value.text == "none") return ports;
@@ -203,13 +237,14 @@ constexpr std::array keys{Key{"node", &Reader::node},
                           Key{"quiet", &Reader::quiet},
                           Key{"nflog_group", &Reader::nflog_group},
                           Key{"log_enforced", &Reader::log_enforced},
+                          Key{"priorities", &Reader::priorities},
                           Key{"failsafe_inbound", &Reader::failsafe_inbound},
                           Key{"failsafe_outbound", &Reader::failsafe_outbound},
                           Key{"workload_prefix", &Reader::workload_prefix},
                           Key{"endpoint_to_host", &Reader::endpoint_to_host},
                           Key{"deny_action", &Reader::deny_action},
                           Key{"log_level", &Reader::log_level}};
-constexpr std::array<std::string_view, 4> planned_keys{"host_endpoint", "labels", "priorities", "promotion"};
+constexpr std::array<std::string_view, 3> planned_keys{"host_endpoint", "labels", "promotion"};
 
 void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& key, const yaml::Node& value) {
   if (std::ranges::find(planned_keys, key.text) != planned_keys.end()) {

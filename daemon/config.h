@@ -28,6 +28,7 @@ struct Config {
   std::chrono::milliseconds quiet{200};
   std::uint16_t nflog_group = 4242;
   LogEnforced log_enforced = LogEnforced::all;
+  HookPriorities priorities;
   std::optional<std::vector<FailsafePort>> failsafe_inbound;
   std::optional<std::vector<FailsafePort>> failsafe_outbound;
   std::optional<std::vector<std::string>> workload_prefixes;

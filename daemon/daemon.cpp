@@ -598,8 +598,7 @@ BusResult<std::string> Daemon::render(const std::string& world) {
   }
   // One world alone is that world enforced, with nothing beside it to observe.
   const Plan& plan = world == "enforced" ? *generation.enforced : *generation.pending;
-  const Config& config = in_force->inputs->config;
-  const auto ruleset = lower(plan, plan, {.nflog_group = config.nflog_group, .log_enforced = config.log_enforced});
+  const auto ruleset = lower(plan, plan, render_options(in_force->inputs->config));
   if (!ruleset) return tl::unexpected(BusError{BusError::Kind::failed, summary(ruleset.error())});
   return nft_text(*ruleset);
 }

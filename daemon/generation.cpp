@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/sha256.h"
+#include "policy/lint.h"
 #include "policy/parse.h"
 #include "render/lower.h"
 #include "render/nft_text.h"
@@ -36,6 +37,14 @@ std::string line_at(std::span<const yaml::SourceFile> files, const SourceLocatio
 
 }  // namespace
 
+RenderOptions render_options(const Config& config) {
+  RenderOptions options;
+  options.nflog_group = config.nflog_group;
+  options.log_enforced = config.log_enforced;
+  options.priorities = config.priorities;
+  return options;
+}
+
 Built build(std::span<const yaml::SourceFile> files, const Config& config, const Machine& machine) {
   Parsed parsed = parse(files);
   Built built{nullptr, std::move(parsed.diagnostics)};
@@ -48,12 +57,15 @@ Built build(std::span<const yaml::SourceFile> files, const Config& config, const
 
   Generation generation;
   generation.host = host_for(config, machine);
+  for (Diagnostic& warning : lint_bridges(parsed.inventory, generation.host)) {
+    warning.excerpt = line_at(files, warning.at);
+    built.diagnostics.push_back(std::move(warning));
+  }
+  sort_diagnostics(built.diagnostics);
   generation.enforced = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::enforced));
   generation.pending = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::pending));
   generation.inventory = std::move(parsed.inventory);
-  tl::expected<Ruleset, Diagnostics> ruleset =
-      lower(*generation.enforced, *generation.pending,
-            {.nflog_group = config.nflog_group, .log_enforced = config.log_enforced});
+  tl::expected<Ruleset, Diagnostics> ruleset = lower(*generation.enforced, *generation.pending, render_options(config));
   if (!ruleset) {
     built.diagnostics.insert(built.diagnostics.end(), ruleset.error().begin(), ruleset.error().end());
     sort_diagnostics(built.diagnostics);

@@ -16,6 +16,7 @@
 #include "policy/model.h"
 #include "policy/plan.h"
 #include "policy/yaml.h"
+#include "render/lower.h"
 #include "render/ruleset.h"
 
 namespace drywall {
@@ -38,6 +39,8 @@ struct Built {
 /// From files to what the kernel shall hold: parse, compile both worlds, lower. Pure.
 ///   files  as read_directory gives them; untrusted
 [[nodiscard]] Built build(std::span<const yaml::SourceFile> files, const Config& config, const Machine& machine);
+
+[[nodiscard]] RenderOptions render_options(const Config& config);
 
 [[nodiscard]] std::size_t count_rules(const Ruleset& ruleset);
 

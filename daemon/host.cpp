@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/host.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <map>
-#include <memory>
-#include <set>
-#include <span>
+
+#include "machine/links.h"
 
 namespace drywall {
 namespace {
@@ -33,46 +26,15 @@ std::string host_name() {
   return name;
 }
 
-/// Nothing for what is no IP address (AF_PACKET: the interface itself).
-std::optional<Address> address_of(const sockaddr* address) {
-  if (address == nullptr) return std::nullopt;
-  if (address->sa_family == AF_INET) {
-    sockaddr_in v4{};
-    std::memcpy(&v4, address, sizeof v4);
-    return address_from_bytes(std::as_bytes(std::span(&v4.sin_addr, 1)));
-  }
-  if (address->sa_family == AF_INET6) {
-    sockaddr_in6 v6{};
-    std::memcpy(&v6, address, sizeof v6);
-    return address_from_bytes(std::as_bytes(std::span(&v6.sin6_addr, 1)));
-  }
-  return std::nullopt;
-}
-
-/// `eth0:1`, an alias label of old, is interface eth0.
-std::string without_label(const char* name) {
-  const std::string_view text(name);
-  return std::string(text.substr(0, text.find(':')));
-}
-
 }  // namespace
 
 Result<Machine> read_machine() {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return tl::unexpected(Failure{"list", "network interfaces", errno, {}});
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
-  std::map<std::string, std::set<Address>> addresses;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    std::set<Address>& of_interface = addresses[without_label(entry->ifa_name)];
-    if (const std::optional<Address> address = address_of(entry->ifa_addr)) of_interface.insert(*address);
-  }
+  Result<std::vector<Link>> links = read_links();
+  if (!links) return tl::unexpected(links.error());
   Machine machine{host_name(), {}, {}};
-  for (const auto& [name, set] : addresses) machine.interfaces.push_back({name, {set.begin(), set.end()}});
-
-  const std::unique_ptr<struct if_nameindex, decltype(&if_freenameindex)> indexes(if_nameindex(), &if_freenameindex);
-  if (!indexes) return tl::unexpected(Failure{"list", "network interfaces", errno, {}});
-  for (const struct if_nameindex* entry = indexes.get(); entry->if_index != 0; ++entry) {
-    machine.indexes.emplace_back(entry->if_index, entry->if_name);
+  for (Link& link : *links) {
+    machine.indexes.emplace_back(link.index, link.interface.name);
+    machine.interfaces.push_back(std::move(link.interface));
   }
   std::ranges::sort(machine.indexes);
   return machine;

@@ -55,6 +55,11 @@ bool is_silent(const PlannedLeg* leg) {
          (leg->tiers.empty() && leg->profiles.empty() && leg->ending != Ending::deny && !leg->failsafes);
 }
 
+/// The workload's address, if it is a workload's leg.
+const Address& workload_address(const LoggedPacket& packet) {
+  return packet.tag.direction == Direction::egress ? packet.headers.packet.source : packet.headers.packet.destination;
+}
+
 bool is_failsafe(const Trace& trace) {
   return !trace.empty() && trace.front().kind == PolicyKind::failsafe;
 }
@@ -212,7 +217,8 @@ Packet TraceAssembler::packet_of(const Key& key) {
 // --- from a hit to a node
 
 const TraceForest::LegView* TraceAssembler::view(TraceForest& forest, const Hit& hit) const {
-  return forest.view(hit.packet.tag.leg, hit.packet.tag.direction, hit.interface_index, hit.interface);
+  return forest.view(hit.packet.tag.leg, hit.packet.tag.direction, hit.interface_index, hit.interface,
+                     workload_address(hit.packet));
 }
 
 TraceAssembler::Placed TraceAssembler::first_hit(const Hit& hit) {
@@ -341,9 +347,10 @@ std::optional<Judgement> TraceAssembler::take_waiting(const Key& key, const Evid
 }
 
 Judgement TraceAssembler::predict(const LegView& leg, World world, const Packet& packet) const {
-  const PlannedLeg* planned = leg.leg->in(world);
-  if (is_silent(planned)) return {empty_, Verdict::allow, false};
-  Decision decision = evaluate(leg.forest->book().plan(world), *planned, packet);
+  // That the packet came here says that nothing enforced had denied it; what is pending may have.
+  const bool certain = world == World::enforced || leg.leg->before[1].empty();
+  if (is_silent(leg.leg->in(world)) && certain) return {empty_, Verdict::allow, false};
+  Decision decision = leg.forest->book().predict(*leg.leg, world, packet);
   return {interners_->traces.intern(std::move(decision.trace)), decision.verdict, true};
 }
 
@@ -388,6 +395,9 @@ std::optional<Judgement> TraceAssembler::behind_barrier(const Key& key, const Le
 void TraceAssembler::emit(const Key& key, const LegView& leg, const Evidence& evidence, Judgement enforced,
                           Judgement pending) {
   if (auto barred = behind_barrier(key, leg)) pending = std::move(*barred);
+  // Where an earlier bucket had decided in both worlds alike, the packet did not pass this leg in either.
+  const bool spared = enforced.trace->empty() && pending.trace->empty() && enforced.verdict == pending.verdict;
+  if (spared && !leg.leg->before[0].empty() && !leg.leg->before[1].empty()) return;
   sink_({leg, packet_of(key), evidence.tcp_sequence, evidence.first, evidence.last, evidence.packets, evidence.bytes,
          std::move(enforced), std::move(pending)});
 }

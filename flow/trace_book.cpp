@@ -102,11 +102,19 @@ void TraceBook::index_legs() {
 void TraceBook::index_leg(const EndpointInWorlds& endpoint, Bucket bucket, Direction direction) {
   const PlannedEndpoint& known = endpoint.enforced == nullptr ? *endpoint.pending : *endpoint.enforced;
   if (!known.local) return;
-  Leg leg{known.id, bucket, direction, nullptr, nullptr, false};
+  Leg leg{known.id, bucket, direction, nullptr, nullptr, false, {}};
   if (endpoint.enforced != nullptr) leg.enforced = endpoint.enforced->leg(bucket, direction);
   if (endpoint.pending != nullptr) leg.pending = endpoint.pending->leg(bucket, direction);
   if (leg.enforced == nullptr && leg.pending == nullptr) return;
-  leg.observed = is_observed(plan(World::enforced), leg.enforced, plan(World::pending), leg.pending);
+  leg.observed = is_observed({plan(World::enforced), endpoint.enforced}, {plan(World::pending), endpoint.pending},
+                             bucket, direction);
+  for (const Bucket earlier : buckets_before(bucket, direction)) {
+    for (const World world : {World::enforced, World::pending}) {
+      const PlannedEndpoint* in_world = world == World::enforced ? endpoint.enforced : endpoint.pending;
+      const PlannedLeg* before = in_world == nullptr ? nullptr : in_world->leg(earlier, direction);
+      if (before != nullptr) leg.before[index_of(world)].push_back(before);
+    }
+  }
   const auto number = static_cast<std::uint32_t>(legs_.size());
   legs_.push_back(std::move(leg));
   LegNames& names = legs_at_[place_key(point_of(known.id.kind, bucket), direction)];
@@ -117,6 +125,9 @@ void TraceBook::index_leg(const EndpointInWorlds& endpoint, Bucket bucket, Direc
       names.exact.emplace(interface, number);
     }
   }
+  if (known.bridge.empty()) return;
+  bridges_.insert(known.bridge);
+  for (const Address& address : known.addresses) names.bridged.emplace(std::pair{known.bridge, address}, number);
 }
 
 void TraceBook::index_endpoint_peers(const Inventory& inventory) {
@@ -205,13 +216,18 @@ std::optional<TraceEntry> TraceBook::entry(World world, Direction direction, Rul
   return trace_entry(policy, policy.rules[place->rule]);
 }
 
-const TraceBook::Leg* TraceBook::leg(LegPoint point, Direction direction, std::string_view interface) const {
+const TraceBook::Leg* TraceBook::leg(LegPoint point, Direction direction, std::string_view interface,
+                                     const Address& workload) const {
   const auto place = legs_at_.find(place_key(point, direction));
   if (place == legs_at_.end()) return nullptr;
   const LegNames& names = place->second;
   if (interface.empty() && !names.exact.empty()) return nullptr;
   const auto exact = names.exact.find(interface);
   if (exact != names.exact.end()) return &legs_[exact->second];
+  if (is_bridge(interface)) {
+    const auto bridged = names.bridged.find({std::string(interface), workload});
+    if (bridged != names.bridged.end()) return &legs_[bridged->second];
+  }
   return names.any ? &legs_[*names.any] : nullptr;
 }
 
@@ -219,6 +235,10 @@ std::optional<TraceBook::Step> TraceBook::step(const Leg& leg, World world, std:
                                                Action action) const {
   const PlannedLeg* planned = leg.in(world);
   if (planned == nullptr) return std::nullopt;
+  if (id == decided_before_id(leg.direction)) {
+    const bool possible = position == 0 && !leg.before[index_of(world)].empty() && action != Action::pass;
+    return possible ? std::optional(Step{{}, true, verdict_of(action), false, true}) : std::nullopt;
+  }
   std::optional<Step> step;
   if (position == 0) step = exempt_step(world, *planned, id);
   if (!step && position < planned->tiers.size()) step = tier_step(world, *planned, position, id);
@@ -242,7 +262,7 @@ std::optional<TraceBook::Step> TraceBook::exempt_step(World world, const Planned
     if (!exemption) continue;
     if (auto entry = rule_among(world, {&*exemption, 1}, id)) {
       const Verdict verdict = verdict_of(entry->action);
-      return Step{std::move(*entry), true, verdict, true};
+      return Step{std::move(*entry), true, verdict, true, false};
     }
   }
   return std::nullopt;
@@ -254,20 +274,29 @@ std::optional<TraceBook::Step> TraceBook::tier_step(World world, const PlannedLe
   auto entry = tier.end.id == id ? std::optional{trace_entry(plan(world), tier)} : rule_among(world, tier.policies, id);
   if (!entry) return std::nullopt;
   const Action action = entry->action;
-  if (action != Action::pass) return Step{std::move(*entry), true, verdict_of(action), false};
+  if (action != Action::pass) return Step{std::move(*entry), true, verdict_of(action), false, false};
   const bool nothing_follows = position + 1 == leg.tiers.size() && leg.profiles.empty() && leg.ending != Ending::deny;
   const Verdict verdict = leg.ending == Ending::allow ? Verdict::allow : Verdict::undecided;
-  return Step{std::move(*entry), nothing_follows, nothing_follows ? verdict : Verdict::undecided, false};
+  return Step{std::move(*entry), nothing_follows, nothing_follows ? verdict : Verdict::undecided, false, false};
 }
 
 std::optional<TraceBook::Step> TraceBook::profile_step(World world, const PlannedLeg& leg, RuleId id) const {
   if (leg.ending == Ending::deny && id == no_profile_id(leg.direction)) {
-    return Step{no_profile_entry(), true, Verdict::deny, false};
+    return Step{no_profile_entry(), true, Verdict::deny, false, false};
   }
   auto entry = rule_among(world, leg.profiles, id);
   if (!entry) return std::nullopt;
   const Verdict verdict = verdict_of(entry->action);
-  return Step{std::move(*entry), true, verdict, false};
+  return Step{std::move(*entry), true, verdict, false, false};
+}
+
+Decision TraceBook::predict(const Leg& leg, World world, const Packet& packet) const {
+  for (const PlannedLeg* before : leg.before[index_of(world)]) {
+    Decision decision = evaluate(plan(world), *before, packet);
+    if (!is_exempt(decision.trace) && decision.verdict != Verdict::undecided) return {decision.verdict, {}};
+  }
+  if (leg.in(world) == nullptr) return {Verdict::allow, {}};
+  return evaluate(plan(world), *leg.in(world), packet);
 }
 
 Trace TraceBook::pending_twin(const Leg& leg, Trace enforced) const {

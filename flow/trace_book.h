@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +17,7 @@
 
 #include "flow/flow_record.h"
 #include "policy/compile.h"
+#include "policy/evaluate.h"
 #include "policy/plan.h"
 #include "policy/rule_tag.h"
 
@@ -38,6 +41,7 @@ class TraceBook {
     const PlannedLeg* enforced = nullptr;  // nullptr: this world has no such leg (nothing judges there)
     const PlannedLeg* pending = nullptr;
     bool observed = false;  // the pending world differs here, so the kernel logs it
+    std::array<std::vector<const PlannedLeg*>, 2> before;  // by world: legs that can spare a packet this one, in order
 
     [[nodiscard]] const PlannedLeg* in(World world) const { return world == World::enforced ? enforced : pending; }
   };
@@ -48,6 +52,7 @@ class TraceBook {
     bool closes = false;                   // the trace ends here
     Verdict verdict = Verdict::undecided;  // of a trace that ends here
     bool exempt = false;                   // a failsafe or an essential: no tier was asked
+    bool before = false;                   // an earlier bucket had decided: the leg has no trace
     bool operator==(const Step&) const = default;
   };
 
@@ -57,7 +62,15 @@ class TraceBook {
   [[nodiscard]] std::optional<TraceEntry> entry(World world, Direction direction, RuleId id) const;
   /// The leg that a tag's place and the packet's interface name belong to; nullptr if there is none. An unknown name
   /// ("") is the leg of "*" if no other endpoint has such a leg.
-  [[nodiscard]] const Leg* leg(LegPoint point, Direction direction, std::string_view interface) const;
+  ///   workload  the address that the packet's workload has, if it is one's: it tells workloads behind a bridge apart
+  [[nodiscard]] const Leg* leg(LegPoint point, Direction direction, std::string_view interface,
+                               const Address& workload) const;
+  /// True if workloads are behind that bridge: then the address decides whose leg it is.
+  [[nodiscard]] bool is_bridge(std::string_view interface) const { return bridges_.contains(interface); }
+  /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without a
+  /// trace.
+  ///   packet  as the leg sees it; earlier buckets are taken to have seen the same
+  [[nodiscard]] Decision predict(const Leg& leg, World world, const Packet& packet) const;
   /// What the hit `id` with `action` is as number `position` (from 0) of a trace of `leg`; nothing if no packet can
   /// cause it there.
   [[nodiscard]] std::optional<Step> step(const Leg& leg, World world, std::size_t position, RuleId id,
@@ -99,6 +112,7 @@ class TraceBook {
   };
   struct LegNames {
     std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> exact;
+    std::map<std::pair<std::string, Address>, std::uint32_t> bridged;
     std::optional<std::uint32_t> any;  // of the endpoint "*"
   };
   /// The network sets' blocks of one length.
@@ -134,6 +148,7 @@ class TraceBook {
   std::array<WorldIndex, 2> worlds_;
   std::vector<Leg> legs_;
   std::unordered_map<std::uint16_t, LegNames> legs_at_;  // by (point, direction)
+  std::set<std::string, std::less<>> bridges_;
   std::vector<FlowPeer> peers_;
   std::unordered_map<Address, std::uint32_t, AddressHash> addresses_;
   std::vector<BlocksOfLength> blocks_;                                                   // longest first

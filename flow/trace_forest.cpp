@@ -14,7 +14,9 @@ std::uint64_t mixed(std::uint64_t number) {
 
 Trace trace_of(const TraceForest::Node& last) {
   Trace trace;
-  for (const auto* node = &last; node->parent != nullptr; node = node->parent) trace.push_back(node->step.entry);
+  for (const auto* node = &last; node->parent != nullptr; node = node->parent) {
+    if (!node->step.before) trace.push_back(node->step.entry);
+  }
   std::ranges::reverse(trace);
   return trace;
 }
@@ -30,22 +32,25 @@ TraceForest::TraceForest(std::shared_ptr<const TraceBook> book, Interners& inter
     : book_(std::move(book)), interners_(&interners), peers_(book_->peer_count()), peer_cache_(cached_peers) {}
 
 const TraceForest::LegView* TraceForest::view(LegPoint point, Direction direction, std::uint32_t index,
-                                              std::string_view name) {
+                                              std::string_view name, const Address& workload) {
+  if (book_->is_bridge(name)) return view_by_name(point, direction, name, workload);
   const std::uint64_t key =
       static_cast<std::uint64_t>(point) << 40U | static_cast<std::uint64_t>(direction) << 32U | index;
   // An index is given to another interface after its own is gone: the name decides.
   const auto known = by_index_.find(key);
   if (known != by_index_.end() && *known->second->interface == name) return known->second;
-  const LegView* view = view_by_name(point, direction, name);
+  const LegView* view = view_by_name(point, direction, name, workload);
   if (view != nullptr) by_index_[key] = view;
   return view;
 }
 
-const TraceForest::LegView* TraceForest::view_by_name(LegPoint point, Direction direction, std::string_view name) {
-  const TraceBook::Leg* leg = book_->leg(point, direction, name);
+const TraceForest::LegView* TraceForest::view_by_name(LegPoint point, Direction direction, std::string_view name,
+                                                      const Address& workload) {
+  const TraceBook::Leg* leg = book_->leg(point, direction, name, workload);
   if (leg == nullptr) return nullptr;
   std::string key{static_cast<char>(point), direction == Direction::ingress ? 'i' : 'e'};
   key += name;
+  if (book_->is_bridge(name)) key += "/" + leg->endpoint.ns + "/" + leg->endpoint.name;
   std::unique_ptr<LegView>& view = views_[key];
   if (view != nullptr) return view.get();
   view = std::make_unique<LegView>();

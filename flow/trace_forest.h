@@ -55,7 +55,9 @@ class TraceForest {
 
   [[nodiscard]] const TraceBook& book() const { return *book_; }
   /// nullptr: the book has no such leg. `index` is only a short cut to the name.
-  [[nodiscard]] const LegView* view(LegPoint point, Direction direction, std::uint32_t index, std::string_view name);
+  ///   workload  the packet's address on the workload's side
+  [[nodiscard]] const LegView* view(LegPoint point, Direction direction, std::uint32_t index, std::string_view name,
+                                    const Address& workload);
   /// The trace that one more hit makes; nullptr if no packet can cause it there.
   [[nodiscard]] const Node* next(const Node& node, RuleId id, Action action);
   [[nodiscard]] const std::shared_ptr<const FlowPeer>& peer(const Address& address);
@@ -81,7 +83,8 @@ class TraceForest {
   };
   static constexpr std::size_t cached_peers = 1024;
 
-  [[nodiscard]] const LegView* view_by_name(LegPoint point, Direction direction, std::string_view name);
+  [[nodiscard]] const LegView* view_by_name(LegPoint point, Direction direction, std::string_view name,
+                                            const Address& workload);
   [[nodiscard]] const Node* learn(const Node& node, RuleId id, Action action, TraceBook::Step step);
   [[nodiscard]] const std::shared_ptr<const FlowPeer>& interned_peer(std::uint32_t number);
 

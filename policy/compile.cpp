@@ -148,6 +148,9 @@ class Compilation {
     plan_.endpoint_to_host = inventory_.settings.endpoint_to_host.value_or(host_.endpoint_to_host);
     plan_.deny_action = inventory_.settings.deny_action.value_or(host_.deny_action);
     plan_.drop_invalid = inventory_.settings.drop_invalid.value_or(host_.drop_invalid);
+    plan_.kernel_log.prefix = inventory_.settings.log_prefix.value_or(plan_.kernel_log.prefix);
+    plan_.kernel_log.rate = inventory_.settings.log_rate.value_or(plan_.kernel_log.rate);
+    plan_.kernel_log.burst = inventory_.settings.log_burst.value_or(plan_.kernel_log.burst);
     plan_.workload_prefixes = inventory_.settings.workload_prefixes.value_or(host_.workload_prefixes);
   }
 
@@ -164,8 +167,12 @@ class Compilation {
     const auto net_set = [&](const Prefix& net) { return rules_.address_set({net}); };
     for (const Direction direction : {Direction::ingress, Direction::egress}) {
       const auto& ports = direction == Direction::ingress ? inbound : outbound;
+      const auto& answered = direction == Direction::ingress ? outbound : inbound;
       essentials_[direction] = add(essentials(direction));
+      untracked_essentials_[direction] = add(untracked_essentials(direction));
       if (!ports.empty()) failsafes_[direction] = add(failsafes(direction, ports, net_set));
+      if (!ports.empty() || !answered.empty())
+        untracked_failsafes_[direction] = add(untracked_failsafes(direction, ports, answered, net_set));
     }
   }
 
@@ -220,12 +227,17 @@ class Compilation {
     return claimed;
   }
 
+  std::string bridge_of(const std::string& name) const {
+    const auto interface = std::ranges::find(host_.interfaces, name, &Interface::name);
+    return interface == host_.interfaces.end() ? "" : interface->bridge;
+  }
+
   bool is_local(const std::string& node) const { return host_.node.empty() || node == host_.node; }
 
   void add_host(std::size_t position, const CandidateIndex& index, const std::vector<std::string>& interfaces) {
     const HostEndpoint& host = inventory_.host_endpoints[position];
     PlannedEndpoint endpoint{
-        {EndpointKind::host, "", host.name}, is_local(host.node), interfaces, host.expected_ips, {}, {}, host.at};
+        {EndpointKind::host, "", host.name}, is_local(host.node), interfaces, "", host.expected_ips, {}, {}, host.at};
     if (endpoint.local) {
       const auto chosen = index.selecting(labels_.host_labels(position));
       for (const Bucket bucket : {Bucket::untracked, Bucket::pre_dnat, Bucket::normal, Bucket::forward}) {
@@ -248,8 +260,10 @@ class Compilation {
       leg.ending = Ending::allow;
       return leg;
     }
-    leg.essentials = essentials_[direction];
-    if (const auto found = failsafes_.find(direction); found != failsafes_.end()) leg.failsafes = found->second;
+    const bool untracked = bucket == Bucket::untracked;
+    leg.essentials = (untracked ? untracked_essentials_ : essentials_)[direction];
+    const auto& by_direction = untracked ? untracked_failsafes_ : failsafes_;
+    if (const auto found = by_direction.find(direction); found != by_direction.end()) leg.failsafes = found->second;
     if (bucket == Bucket::normal) {
       leg.profiles = profiles_named(direction, profiles);
       leg.ending = Ending::deny;
@@ -262,12 +276,14 @@ class Compilation {
     PlannedEndpoint endpoint{{EndpointKind::workload, workload.ns, workload.name},
                              is_local(workload.node),
                              {},
+                             "",
                              workload.addresses,
                              workload.allowed_spoofed_sources,
                              {},
                              workload.at};
     if (endpoint.local) {
-      if (!workload.interface_name.empty()) endpoint.interfaces = {workload.interface_name};
+      endpoint.bridge = bridge_of(workload.interface_name);
+      if (!workload.interface_name.empty() && endpoint.bridge.empty()) endpoint.interfaces = {workload.interface_name};
       const auto chosen = index.selecting(labels_.workload_labels(position));
       for (const Direction direction : {Direction::ingress, Direction::egress}) {
         add_leg(endpoint,
@@ -328,6 +344,8 @@ class Compilation {
   Plan plan_;
   std::map<Direction, PolicyIndex> essentials_;
   std::map<Direction, PolicyIndex> failsafes_;
+  std::map<Direction, PolicyIndex> untracked_essentials_;
+  std::map<Direction, PolicyIndex> untracked_failsafes_;
   std::map<Direction, std::unordered_map<std::string, PolicyIndex>> profiles_;
 };
 

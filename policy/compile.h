@@ -13,6 +13,7 @@ namespace drywall {
 struct Interface {
   std::string name;
   std::vector<Address> addresses;
+  std::string bridge = {};  // that it is a port of; empty: none
   bool operator==(const Interface&) const = default;
 };
 

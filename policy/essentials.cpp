@@ -10,6 +10,10 @@ namespace {
 // MLD 130 to 132, router and neighbour discovery 133 to 136, MLDv2 143 (RFC 2710, 4861, 3810).
 constexpr std::array<std::uint8_t, 8> discovery_types{130, 131, 132, 133, 134, 135, 136, 143};
 
+// Destination unreachable, time exceeded, parameter problem; of IPv6 also packet too big (RFC 792, 4443).
+constexpr std::array<std::uint8_t, 3> icmp_errors{3, 11, 12};
+constexpr std::array<std::uint8_t, 4> icmpv6_errors{1, 2, 3, 4};
+
 // BGP, etcd, Typha and the Kubernetes API server: open in both directions by Calico's defaults.
 constexpr std::array<std::uint16_t, 7> cluster_ports{179, 2379, 2380, 5473, 6443, 6666, 6667};
 
@@ -21,6 +25,20 @@ void add_rule(PlannedPolicy& policy, std::vector<Predicate> all_of) {
 std::vector<Predicate> udp_between(Family family, std::uint16_t source, std::uint16_t destination) {
   return {FamilyIs{family}, ProtocolIs{protocol::udp}, PortIn{Side::source, {{source, source}}, std::nullopt},
           PortIn{Side::destination, {{destination, destination}}, std::nullopt}};
+}
+
+/// One rule an entry: its port on `port_side`, its net on the peer's side.
+void add_ports(PlannedPolicy& policy, const std::vector<FailsafePort>& ports, Side port_side, Side peer,
+               const std::function<SetIndex(const Prefix&)>& net_set) {
+  for (const FailsafePort& failsafe : ports) {
+    std::vector<Predicate> all_of{ProtocolIs{failsafe.protocol},
+                                  PortIn{port_side, {{failsafe.port, failsafe.port}}, std::nullopt}};
+    if (failsafe.net) {
+      all_of.insert(all_of.begin(), FamilyIs{failsafe.net->base.family});
+      all_of.push_back(AddressIn{peer, net_set(*failsafe.net)});
+    }
+    add_rule(policy, std::move(all_of));
+  }
 }
 
 FailsafePort everywhere(Protocol protocol, std::uint16_t port) {
@@ -41,20 +59,30 @@ PlannedPolicy essentials(Direction direction) {
   return policy;
 }
 
+PlannedPolicy untracked_essentials(Direction direction) {
+  PlannedPolicy policy = essentials(direction);
+  for (const std::uint8_t type : icmp_errors)
+    add_rule(policy, {FamilyIs{Family::v4}, ProtocolIs{protocol::icmp}, IcmpIs{type, std::nullopt}});
+  for (const std::uint8_t type : icmpv6_errors)
+    add_rule(policy, {FamilyIs{Family::v6}, ProtocolIs{protocol::icmpv6}, IcmpIs{type, std::nullopt}});
+  return policy;
+}
+
 PlannedPolicy failsafes(Direction direction, const std::vector<FailsafePort>& ports,
                         const std::function<SetIndex(const Prefix&)>& net_set) {
   const bool inbound = direction == Direction::ingress;
   PlannedPolicy policy{
       {PolicyKind::failsafe, "", inbound ? "failsafe-inbound" : "failsafe-outbound"}, "", direction, {}, {}};
-  for (const FailsafePort& failsafe : ports) {
-    std::vector<Predicate> all_of{ProtocolIs{failsafe.protocol},
-                                  PortIn{Side::destination, {{failsafe.port, failsafe.port}}, std::nullopt}};
-    if (failsafe.net) {
-      all_of.insert(all_of.begin(), FamilyIs{failsafe.net->base.family});
-      all_of.push_back(AddressIn{inbound ? Side::source : Side::destination, net_set(*failsafe.net)});
-    }
-    add_rule(policy, std::move(all_of));
-  }
+  add_ports(policy, ports, Side::destination, inbound ? Side::source : Side::destination, net_set);
+  return policy;
+}
+
+PlannedPolicy untracked_failsafes(Direction direction, const std::vector<FailsafePort>& ports,
+                                  const std::vector<FailsafePort>& answered,
+                                  const std::function<SetIndex(const Prefix&)>& net_set) {
+  PlannedPolicy policy = failsafes(direction, ports, net_set);
+  add_ports(policy, answered, Side::source, direction == Direction::ingress ? Side::source : Side::destination,
+            net_set);
   return policy;
 }
 

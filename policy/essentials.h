@@ -12,9 +12,16 @@ namespace drywall {
 /// What a host endpoint allows whatever its policy says, or it stops being a host: IPv6 neighbour and router discovery
 /// and multicast listener reports, IGMP, and its own DHCP clients (Decision 7). Never recorded.
 [[nodiscard]] PlannedPolicy essentials(Direction direction);
+/// The same for untracked policy, with the ICMP errors: of an untracked flow they belong to no connection.
+[[nodiscard]] PlannedPolicy untracked_essentials(Direction direction);
 
 /// The failsafe ports as an ordinary policy of Allow rules, one an entry. `net_set` gives the set for a net.
 [[nodiscard]] PlannedPolicy failsafes(Direction direction, const std::vector<FailsafePort>& ports,
                                       const std::function<SetIndex(const Prefix&)>& net_set);
+/// The same for untracked policy, which must let the answers through too.
+///   ports, answered  of this direction and of the other: the answers come from those
+[[nodiscard]] PlannedPolicy untracked_failsafes(Direction direction, const std::vector<FailsafePort>& ports,
+                                                const std::vector<FailsafePort>& answered,
+                                                const std::function<SetIndex(const Prefix&)>& net_set);
 
 }  // namespace drywall

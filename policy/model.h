@@ -218,6 +218,13 @@ struct FailsafePort {
 enum class EndpointToHost : std::uint8_t { drop, return_, accept, reject };
 enum class DenyAction : std::uint8_t { drop, reject };
 
+/// How often one Log rule writes to the kernel's log: `count` lines in so many seconds.
+struct LogRate {
+  std::uint32_t count = 100;
+  std::uint32_t seconds = 1;  // 1, 60, 3600 or 86400
+  bool operator==(const LogRate&) const = default;
+};
+
 /// What a FelixConfiguration named `default` in the directory may set; absent: not set there.
 struct HostSettings {
   std::optional<std::vector<FailsafePort>> failsafe_inbound;
@@ -227,6 +234,8 @@ struct HostSettings {
   std::optional<std::vector<std::string>> workload_prefixes;
   std::optional<bool> drop_invalid;
   std::optional<std::string> log_prefix;
+  std::optional<LogRate> log_rate;
+  std::optional<std::uint32_t> log_burst;
   SourceLocation at;
   bool operator==(const HostSettings&) const = default;
 };

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <string>
 #include <utility>
 #include <vector>
@@ -117,6 +119,29 @@ std::optional<DenyAction> read_deny_action(Fields& spec) {
   return static_cast<DenyAction>(*index);
 }
 
+/// "100/second".
+std::optional<LogRate> read_log_rate(Fields& spec) {
+  const auto text = spec.text("logActionRateLimit");
+  if (!text) return {};
+  static constexpr std::array<std::pair<std::string_view, std::uint32_t>, 4> units{
+      {{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400}}};
+  const std::size_t slash = std::min(text->find('/'), text->size());
+  const auto unit = std::ranges::find(units, text->substr(std::min(slash + 1, text->size())),
+                                      &std::pair<std::string_view, std::uint32_t>::first);
+  std::uint32_t count = 0;
+  const auto [stop, error] = std::from_chars(text->data(), text->data() + slash, count);
+  if (unit != units.end() && error == std::errc{} && stop == text->data() + slash && count >= 1 && count <= 9999)
+    return LogRate{count, unit->second};
+  spec.reader().error(*spec.find("logActionRateLimit"), "bad-rate", fmt::format("{} is no rate", quoted(*text)),
+                      "write for example \"100/second\"; the units are second, minute, hour and day, the most is 9999");
+  return {};
+}
+
+std::optional<std::uint32_t> read_log_burst(Fields& spec) {
+  const auto burst = spec.integer("logActionRateLimitBurst", {0, 9999});
+  return burst ? std::optional(static_cast<std::uint32_t>(*burst)) : std::nullopt;
+}
+
 }  // namespace
 
 void read_felix_configuration(Document& document) {
@@ -136,6 +161,8 @@ void read_felix_configuration(Document& document) {
   settings.workload_prefixes = read_prefixes(spec);
   if (const auto unchecked = spec.boolean("disableConntrackInvalidCheck")) settings.drop_invalid = !*unchecked;
   if (const auto prefix = spec.text("logPrefix")) settings.log_prefix = std::string(*prefix);
+  settings.log_rate = read_log_rate(spec);
+  settings.log_burst = read_log_burst(spec);
   spec.done();
   document.draft.inventory.settings = std::move(settings);
 }

@@ -22,6 +22,8 @@ class Walk {
       const PlannedLeg* leg = endpoint->leg(bucket, direction);
       if (leg == nullptr) continue;
       Decision decision = classifier_.evaluate(*leg, seen_in(bucket, passage_));
+      // What keeps a host alive passes untracked and preDNAT policy unasked, and is judged by what comes after.
+      if (is_early(bucket) && is_exempt(decision.trace)) continue;
       const Verdict verdict = decision.verdict;
       if (verdict != Verdict::undecided || !decision.trace.empty())
         judged_.push_back({endpoint, leg, std::move(decision)});
@@ -48,18 +50,19 @@ void between_owners(const EndpointMap& endpoints, const Packet& packet, Walk& wa
 
 void into_host(const EndpointMap& endpoints, const Passage& passage, Walk& walk) {
   const PlannedEndpoint* host = endpoints.host_at(passage.in_interface);
-  if (!endpoints.is_workload_interface(passage.in_interface)) {
+  const Address& source = passage.packet.source;
+  if (!endpoints.is_workload_at(passage.in_interface, source)) {
     walk.through(host, Direction::ingress, to_host);
     return;
   }
-  // A workload's packet meets preDNAT policy of the wildcard endpoint, then the workload's egress policy, never the
-  // host's normal policy.
-  walk.through(host, Direction::ingress, {Bucket::pre_dnat});
-  walk.through(endpoints.workload_at(passage.in_interface), Direction::egress, {Bucket::normal});
+  // A workload's packet meets what the interface's host endpoint, mostly the wildcard, says before DNAT, then the
+  // workload's egress policy, never the host's normal policy.
+  walk.through(host, Direction::ingress, {Bucket::untracked, Bucket::pre_dnat});
+  walk.through(endpoints.workload_at(passage.in_interface, source), Direction::egress, {Bucket::normal});
 }
 
 void out_of_host(const EndpointMap& endpoints, const Passage& passage, Walk& walk) {
-  const bool to_workload = endpoints.is_workload_interface(passage.out_interface);
+  const bool to_workload = endpoints.is_workload_at(passage.out_interface, passage.packet.destination);
   const PlannedEndpoint* host = endpoints.host_at(passage.out_interface);
   if (to_workload) return;  // host to workload is never policed
   walk.through(host, Direction::egress, from_host);
@@ -68,8 +71,9 @@ void out_of_host(const EndpointMap& endpoints, const Passage& passage, Walk& wal
 void forwarded(const EndpointMap& endpoints, const Passage& passage, Walk& walk) {
   walk.through(endpoints.host_at(passage.in_interface), Direction::ingress,
                {Bucket::untracked, Bucket::pre_dnat, Bucket::forward});
-  walk.through(endpoints.workload_at(passage.in_interface), Direction::egress, {Bucket::normal});
-  walk.through(endpoints.workload_at(passage.out_interface), Direction::ingress, {Bucket::normal});
+  walk.through(endpoints.workload_at(passage.in_interface, passage.packet.source), Direction::egress, {Bucket::normal});
+  walk.through(endpoints.workload_at(passage.out_interface, passage.packet.destination), Direction::ingress,
+               {Bucket::normal});
   walk.through(endpoints.host_at(passage.out_interface), Direction::egress, {Bucket::forward});
 }
 
@@ -111,9 +115,10 @@ const PlannedEndpoint* EndpointMap::owner(const Address& address) const {
   return found == by_address_.end() ? nullptr : found->second;
 }
 
-const PlannedEndpoint* EndpointMap::workload_at(std::string_view interface) const {
-  const auto found = workloads_.find(interface);
-  return found == workloads_.end() ? nullptr : found->second;
+const PlannedEndpoint* EndpointMap::workload_at(std::string_view interface, const Address& address) const {
+  if (const auto found = workloads_.find(interface); found != workloads_.end()) return found->second;
+  const PlannedEndpoint* bridged = interface.empty() ? nullptr : owner(address);
+  return bridged != nullptr && bridged->bridge == interface ? bridged : nullptr;
 }
 
 const PlannedEndpoint* EndpointMap::host_at(std::string_view interface) const {
@@ -121,8 +126,8 @@ const PlannedEndpoint* EndpointMap::host_at(std::string_view interface) const {
   return found == hosts_.end() ? wildcard_ : found->second;
 }
 
-bool EndpointMap::is_workload_interface(std::string_view interface) const {
-  return workload_at(interface) != nullptr ||
+bool EndpointMap::is_workload_at(std::string_view interface, const Address& address) const {
+  return workload_at(interface, address) != nullptr ||
          std::ranges::any_of(plan_.workload_prefixes,
                              [&](const std::string& prefix) { return interface.starts_with(prefix); });
 }

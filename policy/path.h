@@ -40,10 +40,12 @@ class EndpointMap {
   /// The local endpoint that owns the address: workloads' networks, then host endpoints' expectedIPs, then the host's
   /// own addresses by their interface; nullptr: none.
   [[nodiscard]] const PlannedEndpoint* owner(const Address& address) const;
-  [[nodiscard]] const PlannedEndpoint* workload_at(std::string_view interface) const;
+  /// The workload behind an interface, or behind a bridge of that name if it owns the address; nullptr: none.
+  [[nodiscard]] const PlannedEndpoint* workload_at(std::string_view interface, const Address& address) const;
   /// The host endpoint that governs an interface, the wildcard one included; never a workload's interface.
   [[nodiscard]] const PlannedEndpoint* host_at(std::string_view interface) const;
-  [[nodiscard]] bool is_workload_interface(std::string_view interface) const;
+  /// True if a packet of that address uses the interface as a workload's, known or not.
+  [[nodiscard]] bool is_workload_at(std::string_view interface, const Address& address) const;
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:

@@ -2,6 +2,7 @@
 #include "policy/plan.h"
 
 #include <algorithm>
+#include <array>
 
 namespace drywall {
 namespace {
@@ -16,6 +17,20 @@ bool same_tier(const Plan& left_plan, const PlannedTier& left, const Plan& right
                             [&](PolicyIndex a, PolicyIndex b) { return same_policy(left_plan, a, right_plan, b); });
 }
 
+// Within one generation a policy's identity stands for its content, and essentials, failsafes and profiles are the same
+// in both worlds, so comparing which policies are asked, and how each tier ends, is enough.
+bool differ(const Plan& left_plan, const PlannedLeg* left, const Plan& right_plan, const PlannedLeg* right) {
+  if (left == nullptr || right == nullptr) return left != right;
+  return left->ending != right->ending ||
+         !std::ranges::equal(left->tiers, right->tiers, [&](const PlannedTier& a, const PlannedTier& b) {
+           return same_tier(left_plan, a, right_plan, b);
+         });
+}
+
+const PlannedLeg* leg_of(const EndpointInPlan& of, Bucket bucket, Direction direction) {
+  return of.endpoint == nullptr ? nullptr : of.endpoint->leg(bucket, direction);
+}
+
 }  // namespace
 
 std::string_view to_string(World world) {
@@ -28,15 +43,28 @@ const PlannedLeg* PlannedEndpoint::leg(Bucket bucket, Direction direction) const
   return found == legs.end() ? nullptr : &*found;
 }
 
-// Within one generation a policy's identity stands for its content, and essentials, failsafes and profiles are the same
-// in both worlds, so comparing which policies are asked, and how each tier ends, is enough.
-bool is_observed(const Plan& enforced_plan, const PlannedLeg* enforced, const Plan& pending_plan,
-                 const PlannedLeg* pending) {
-  if (enforced == nullptr || pending == nullptr) return enforced != pending;
-  return enforced->ending != pending->ending ||
-         !std::ranges::equal(enforced->tiers, pending->tiers, [&](const PlannedTier& a, const PlannedTier& b) {
-           return same_tier(enforced_plan, a, pending_plan, b);
-         });
+std::span<const Bucket> buckets_before(Bucket bucket, Direction direction) {
+  static constexpr std::array early{Bucket::untracked, Bucket::pre_dnat};
+  switch (bucket) {
+    case Bucket::untracked:
+      return {};
+    case Bucket::pre_dnat:
+      return std::span(early).first(1);
+    case Bucket::normal:
+      return direction == Direction::ingress ? std::span(early) : std::span(early).first(1);
+    case Bucket::forward:
+      // What goes out was judged where it came in: its way began at another endpoint.
+      return direction == Direction::ingress ? std::span<const Bucket>(early) : std::span<const Bucket>();
+  }
+  return {};
+}
+
+bool is_observed(const EndpointInPlan& enforced, const EndpointInPlan& pending, Bucket bucket, Direction direction) {
+  if (leg_of(enforced, bucket, direction) == nullptr && leg_of(pending, bucket, direction) == nullptr) return false;
+  const auto differs = [&](Bucket asked) {
+    return differ(enforced.plan, leg_of(enforced, asked, direction), pending.plan, leg_of(pending, asked, direction));
+  };
+  return differs(bucket) || std::ranges::any_of(buckets_before(bucket, direction), differs);
 }
 
 TraceEntry trace_entry(const PlannedPolicy& policy, const PlannedRule& rule) {
@@ -50,6 +78,10 @@ TraceEntry trace_entry(const Plan& plan, const PlannedTier& tier) {
 
 TraceEntry no_profile_entry() {
   return {"", PolicyKind::profile, "", "", -1, Action::deny, {}};
+}
+
+bool is_exempt(const Trace& trace) {
+  return !trace.empty() && (trace.front().kind == PolicyKind::essential || trace.front().kind == PolicyKind::failsafe);
 }
 
 }  // namespace drywall

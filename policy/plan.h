@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -84,6 +85,14 @@ struct PlannedRule {
   bool operator==(const PlannedRule&) const = default;
 };
 
+/// What Log rules write to the kernel's log.
+struct KernelLog {
+  std::string prefix = "drywall";  // %t tier, %k short kind, %n name, %p namespace/name of the policy
+  LogRate rate;                    // of each rule
+  std::uint32_t burst = 100;       // lines before the rate holds
+  bool operator==(const KernelLog&) const = default;
+};
+
 /// Index into Plan::policies.
 using PolicyIndex = std::uint32_t;
 
@@ -146,6 +155,9 @@ struct PlannedEndpoint {
   bool local = true;  // on the node that the Plan is for: others only have addresses
   /// Interfaces that this endpoint governs; {"*"} for the host endpoint of all that no other governs.
   std::vector<std::string> interfaces;
+  /// Of a workload whose interface is a port of this bridge: its routed packets use the bridge, not the interface, and
+  /// are its own by their address. Then `interfaces` is empty.
+  std::string bridge;
   std::vector<Address> addresses;  // expectedIPs or ipNetworks
   std::vector<Prefix> allowed_spoofed_sources;
   std::vector<PlannedLeg> legs;  // at most one for each (bucket, direction)
@@ -163,6 +175,7 @@ struct Plan {
   EndpointToHost endpoint_to_host = EndpointToHost::drop;
   DenyAction deny_action = DenyAction::drop;
   bool drop_invalid = true;
+  KernelLog kernel_log;
   std::vector<std::string> workload_prefixes;  // an interface so named without endpoint denies; empty: none
   bool operator==(const Plan&) const = default;
 };
@@ -180,14 +193,26 @@ struct TraceEntry {
 };
 using Trace = std::vector<TraceEntry>;
 
-/// True if the two worlds judge this leg differently in anything but whom an end of tier blames (a leg that only one
-/// world has differs): then the kernel observes its pending world. Renderer and flow table both ask here.
-///   enforced, pending  the same endpoint's leg of the same bucket and direction; nullptr: that world has none
-[[nodiscard]] bool is_observed(const Plan& enforced_plan, const PlannedLeg* enforced, const Plan& pending_plan,
-                               const PlannedLeg* pending);
+/// The buckets whose verdict spares a packet this one, in the order in which it meets them: untracked policy comes
+/// before everything that the same packet meets in the same direction, preDNAT policy before normal and forward ingress.
+[[nodiscard]] std::span<const Bucket> buckets_before(Bucket bucket, Direction direction);
+
+/// One world's plan and what it has for an endpoint; nullptr: nothing.
+struct EndpointInPlan {
+  const Plan& plan;
+  const PlannedEndpoint* endpoint;
+};
+
+/// True if the two worlds judge this leg, or one that can spare a packet this leg, differently in anything but whom an
+/// end of tier blames (a leg that only one world has differs): then the kernel observes its pending world. Renderer and
+/// flow table both ask here.
+[[nodiscard]] bool is_observed(const EndpointInPlan& enforced, const EndpointInPlan& pending, Bucket bucket,
+                               Direction direction);
 
 [[nodiscard]] TraceEntry trace_entry(const PlannedPolicy& policy, const PlannedRule& rule);
 [[nodiscard]] TraceEntry trace_entry(const Plan& plan, const PlannedTier& tier);  // its end
 [[nodiscard]] TraceEntry no_profile_entry();
+/// True of the trace of a packet that an essential or a failsafe port let in: no policy was asked.
+[[nodiscard]] bool is_exempt(const Trace& trace);
 
 }  // namespace drywall

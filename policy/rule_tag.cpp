@@ -68,6 +68,10 @@ RuleId no_profile_id(Direction direction) {
   return stable_hash(fmt::format("Profile///{}/-1", to_string(direction)));
 }
 
+RuleId decided_before_id(Direction direction) {
+  return stable_hash(fmt::format("earlier bucket///{}/-1", to_string(direction)));
+}
+
 std::string to_string(const RuleTag& tag) {
   return fmt::format("dw1{}{}{}{}{:016x}", tag.world == World::enforced ? 'e' : 'p', static_cast<char>(tag.leg),
                      tag.direction == Direction::ingress ? 'i' : 'e', letter_of(tag.action), tag.id);

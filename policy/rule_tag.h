@@ -15,6 +15,8 @@ namespace drywall {
 [[nodiscard]] RuleId rule_id(const PolicyId& policy, Direction direction, std::int32_t rule);
 /// The final deny of a leg that no profile allowed.
 [[nodiscard]] RuleId no_profile_id(Direction direction);
+/// No rule of this leg was asked: an earlier bucket of the endpoint had decided (buckets_before).
+[[nodiscard]] RuleId decided_before_id(Direction direction);
 
 /// Where in the packet's way through the host a leg is judged; the letter in a tag.
 enum class LegPoint : char {

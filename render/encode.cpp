@@ -12,6 +12,7 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_log.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -76,6 +77,7 @@ class ExpressionWriter {
             [&](const StatusIs& m) {
               ct_bits(NFT_CT_STATUS, m.any_of, m.sense == Sense::is ? NFT_CMP_NEQ : NFT_CMP_EQ);
             },
+            [&](const IsOriginalDirection&) { original_direction(); },
             [&](const SourceIsLocal&) { fib(NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, RTN_LOCAL_TYPE); },
             [&](const NoReversePath&) { fib(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF, 0); },
         },
@@ -83,6 +85,22 @@ class ExpressionWriter {
   }
 
   void counter() { add(nftnl_expr_alloc("counter")); }
+
+  void limit(const Limit& limit) {
+    if (limit.flows.empty()) return add(limit_expression(limit));
+    const std::uint32_t key = load_key(limiter_key);
+    nftnl_expr* expr = nftnl_expr_alloc("dynset");
+    nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, limit.flows.c_str());
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, key);
+    nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, limit_expression(limit), 0);  // it owns the limit now
+    add(expr);
+  }
+
+  void untrack() {
+    add(nftnl_expr_alloc("notrack"));
+    verdict(NF_ACCEPT);
+  }
 
   void log(const Nflog& log) {
     nftnl_expr* expr = nftnl_expr_alloc("log");
@@ -130,6 +148,14 @@ class ExpressionWriter {
       add(expr);
       return;
     }
+    if (layout.base == FieldBase::original_tuple) {
+      nftnl_expr* expr = nftnl_expr_alloc("ct");
+      nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, layout.offset);
+      nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, destination);
+      nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+      add(expr);
+      return;
+    }
     nftnl_expr* expr = nftnl_expr_alloc("payload");
     nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, destination);
     nftnl_expr_set_u32(
@@ -174,6 +200,24 @@ class ExpressionWriter {
     return NFT_CMP_EQ;
   }
 
+  static nftnl_expr* limit_expression(const Limit& limit) {
+    nftnl_expr* expr = nftnl_expr_alloc("limit");
+    nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, limit.rate);
+    nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, limit.seconds);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, limit.burst);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    return expr;
+  }
+
+  void original_direction() {
+    const std::uint8_t original = IP_CT_DIR_ORIGINAL;
+    nftnl_expr* expr = nftnl_expr_alloc("ct");
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
+    nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, work_register);
+    add(expr);
+    compare(NFT_CMP_EQ, &original, sizeof original);
+  }
+
   void field_is(const FieldIs& match) {
     load(match.field, work_register, field_layout(match.field, family_).size);
     if (!match.mask.empty()) mask(match.mask.data(), static_cast<std::uint32_t>(match.mask.size()));
@@ -199,16 +243,21 @@ class ExpressionWriter {
     compare(NFT_CMP_EQ, &value, sizeof value);
   }
 
-  void lookup(const std::vector<Field>& fields, const std::string& set, std::uint32_t flags, bool to_verdict) {
-    // A single field goes into the 16-byte register; concatenated ones into consecutive 4-byte ones over the same
-    // space.
-    std::uint32_t next = fields.size() == 1 ? std::uint32_t{work_register} : std::uint32_t{NFT_REG32_00};
-    const std::uint32_t first = next;
+  /// A single field goes into the 16-byte register; concatenated ones into consecutive 4-byte ones over the same space.
+  /// Returns the register where the key begins.
+  std::uint32_t load_key(const std::vector<Field>& fields) {
+    const std::uint32_t first = fields.size() == 1 ? std::uint32_t{work_register} : std::uint32_t{NFT_REG32_00};
+    std::uint32_t next = first;
     for (const Field field : fields) {
       const std::uint32_t size = field_layout(field, family_).size;
       load(field, next, size);
       next += padded(size) / 4;
     }
+    return first;
+  }
+
+  void lookup(const std::vector<Field>& fields, const std::string& set, std::uint32_t flags, bool to_verdict) {
+    const std::uint32_t first = load_key(fields);
     nftnl_expr* expr = nftnl_expr_alloc("lookup");
     nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, first);
     nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set.c_str());
@@ -228,6 +277,8 @@ void write_end(ExpressionWriter& writer, const End<S>& end) {
         using E = std::decay_t<decltype(e)>;
         if constexpr (std::is_same_v<E, Accept>)
           writer.verdict(NF_ACCEPT);
+        else if constexpr (std::is_same_v<E, AcceptUntracked>)
+          writer.untrack();
         else if constexpr (std::is_same_v<E, Drop>)
           writer.verdict(NF_DROP);
         else if constexpr (std::is_same_v<E, Reject>)
@@ -303,6 +354,7 @@ class BatchWriter {
     ExpressionWriter writer(object.get(), family);
     for (const Match& match : rule.matches) writer.match(match);
     if (rule.counter) writer.counter();
+    if (rule.limit) writer.limit(*rule.limit);
     if (rule.log) writer.log(*rule.log);
     if (rule.kernel_log) writer.kernel_log(*rule.kernel_log);
     write_end<S>(writer, rule.end);
@@ -321,6 +373,14 @@ class BatchWriter {
     fix_size(object.get(), fixed_size(set));
     describe(object.get(), set.fields, set.comment);
     write_set(family, object.get(), set.name);
+  }
+
+  void new_limiter(Family family, const LimiterSet& limiter) {
+    const SetPtr object = set_of(family, limiter.name, limiter_key, NFT_SET_EVAL | NFT_SET_TIMEOUT);
+    nftnl_set_set_u64(object.get(), NFTNL_SET_TIMEOUT, std::uint64_t{limiter.timeout_seconds} * 1000);
+    fix_size(object.get(), limiter.size);
+    describe(object.get(), limiter_key, "");
+    write_set(family, object.get(), limiter.name);
   }
 
   template <Stance S>
@@ -531,6 +591,7 @@ void write_table(BatchWriter& batch, const Table& table) {
     batch.new_set(table.family, set);
     batch.elements(table.family, set);
   }
+  for (const LimiterSet& limiter : table.limiters) batch.new_limiter(table.family, limiter);
   write_chains(batch, table.family, table.observe);
   write_chains(batch, table.family, table.enforce);
   write_rules(batch, table.family, table.observe);

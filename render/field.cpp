@@ -45,6 +45,11 @@ FieldLayout field_layout(Field field, Family family) {
       return {FieldBase::meta, NFT_META_IIF, 4, "iif", "iface_index", 20};
     case Field::out_index:
       return {FieldBase::meta, NFT_META_OIF, 4, "oif", "iface_index", 20};
+    case Field::original_destination_address:
+      return v4 ? FieldLayout{FieldBase::original_tuple, NFT_CT_DST_IP, 4, "ct original ip daddr", "ipv4_addr", 7}
+                : FieldLayout{FieldBase::original_tuple, NFT_CT_DST_IP6, 16, "ct original ip6 daddr", "ipv6_addr", 8};
+    case Field::original_destination_port:
+      return {FieldBase::original_tuple, NFT_CT_PROTO_DST, 2, "ct original proto-dst", "inet_service", 13};
   }
   return {FieldBase::meta, 0, 0, "", "", 0};
 }

@@ -1,80 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "render/lower.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <functional>
 #include <map>
-#include <set>
 
+#include "render/depth.h"
+#include "render/dispatch.h"
 #include "render/layer_builder.h"
+#include "render/workload_hooks.h"
 
 namespace drywall {
 namespace {
-
-Bucket bucket_of(LegPoint point) {
-  switch (point) {
-    case LegPoint::untracked:
-      return Bucket::untracked;
-    case LegPoint::pre_dnat:
-      return Bucket::pre_dnat;
-    case LegPoint::forward:
-      return Bucket::forward;
-    case LegPoint::host:
-    case LegPoint::workload:
-    case LegPoint::to_host:
-      return Bucket::normal;
-  }
-  return Bucket::normal;
-}
 
 EndpointKind endpoint_kind(LegPoint point) {
   return point == LegPoint::workload || point == LegPoint::to_host ? EndpointKind::workload : EndpointKind::host;
 }
 
-Field interface_field(InterfaceSide side) {
-  return side == InterfaceSide::in ? Field::in_interface : Field::out_interface;
-}
-Field index_field(InterfaceSide side) {
-  return side == InterfaceSide::in ? Field::in_index : Field::out_index;
-}
-
 constexpr std::uint32_t loopback_index = 1;
-
-/// The endpoints that are judged at a hook, by the interface that the packet uses there.
-struct Dispatched {
-  std::map<std::string, PlacedLeg> exact;  // by interface name
-  std::optional<PlacedLeg> wildcard;
-  std::set<std::string> elsewhere;  // interfaces of endpoints that nothing here concerns: not the wildcard's either
-};
-
-Dispatched dispatched_at(const LegHook& hook, const Plan& plan) {
-  Dispatched dispatched;
-  for (const PlannedEndpoint& endpoint : plan.endpoints) {
-    if (!endpoint.local || endpoint.id.kind != endpoint_kind(hook.point)) continue;
-    const PlannedLeg* leg = endpoint.leg(bucket_of(hook.point), hook.direction);
-    for (const std::string& interface : endpoint.interfaces) {
-      if (leg == nullptr) {
-        dispatched.elsewhere.insert(interface);
-      } else if (interface == "*") {
-        dispatched.wildcard = PlacedLeg{&endpoint, leg};
-      } else {
-        dispatched.exact.emplace(interface, PlacedLeg{&endpoint, leg});
-      }
-    }
-  }
-  return dispatched;
-}
-
-std::set<std::string> workload_interfaces(const Plan& plan) {
-  std::set<std::string> names;
-  for (const PlannedEndpoint& endpoint : plan.endpoints) {
-    if (!endpoint.local || endpoint.id.kind != EndpointKind::workload) continue;
-    names.insert(endpoint.interfaces.begin(), endpoint.interfaces.end());
-  }
-  return names;
-}
 
 /// Renders both worlds of one family.
 class TableBuilder {
@@ -82,73 +24,106 @@ class TableBuilder {
   TableBuilder(const Plan& enforced, const Plan& pending, Family family, const RenderOptions& options)
       : enforced_(enforced),
         pending_(pending),
+        options_(options),
+        family_(family),
         sets_(family),
         enforce_(enforced, family, options, sets_),
-        observe_(pending, family, options, sets_),
-        family_(family) {}
+        observe_(pending, family, options, sets_) {
+    for (const PlannedEndpoint& endpoint : enforced.endpoints) worlds_[endpoint.id].enforced = &endpoint;
+    for (const PlannedEndpoint& endpoint : pending.endpoints) worlds_[endpoint.id].pending = &endpoint;
+  }
 
   Table run() {
     for (const LegHook& hook : leg_hooks) {
-      const Dispatched enforced = dispatched_at(hook, enforced_);
-      const Dispatched pending = dispatched_at(hook, pending_);
-      const auto observed = [&](const PlacedLeg& leg) { return is_observed_at(hook, leg); };
-      add_pending_base(hook, pending, observed);
-      add_enforced_base(hook, enforced);
+      add_pending_base(hook);
+      add_enforced_base(hook);
     }
-    add_workload_to_host();
-    Table table{family_, sets_.take(), enforce_.take(), observe_.take()};
-    return table;
+    add_workload_source_check(enforce_.chains(), sets_, enforced_, family_, options_.priorities);
+    add_workload_to_host(enforce_.chains(), sets_, enforced_, family_, options_.priorities);
+    return {family_, sets_.take(), sets_.take_limiters(), enforce_.chains().take(), observe_.chains().take()};
   }
 
  private:
-  using Observed = std::function<bool(const PlacedLeg&)>;
-
-  [[nodiscard]] bool is_observed_at(const LegHook& hook, const PlacedLeg& pending) const {
-    const auto twin = std::ranges::find(enforced_.endpoints, pending.endpoint->id, &PlannedEndpoint::id);
-    const PlannedLeg* leg =
-        twin == enforced_.endpoints.end() ? nullptr : twin->leg(bucket_of(hook.point), hook.direction);
-    return is_observed(enforced_, leg, pending_, pending.leg);
+  [[nodiscard]] bool is_observed_at(const LegHook& hook, const EndpointId& id) const {
+    const InWorlds& endpoint = worlds_.at(id);
+    return is_observed({enforced_, endpoint.enforced}, {pending_, endpoint.pending}, bucket_of(hook.point),
+                       hook.direction);
   }
 
-  void add_enforced_base(const LegHook& hook, const Dispatched& legs) {
+  Dispatched dispatched_at(const LegHook& hook, const Plan& plan) const {
+    Dispatched dispatched;
+    for (const PlannedEndpoint& endpoint : plan.endpoints) {
+      if (!endpoint.local || endpoint.id.kind != endpoint_kind(hook.point)) continue;
+      const PlannedLeg* leg = endpoint.leg(bucket_of(hook.point), hook.direction);
+      if (leg == nullptr) {
+        dispatched.elsewhere.insert(endpoint.interfaces.begin(), endpoint.interfaces.end());
+        continue;
+      }
+      const PlacedLeg placed{&endpoint, leg, is_observed_at(hook, endpoint.id)};
+      for (const std::string& interface : endpoint.interfaces) {
+        if (interface == "*") {
+          dispatched.wildcard = placed;
+        } else {
+          dispatched.exact.emplace(interface, placed);
+        }
+      }
+      if (endpoint.bridge.empty()) continue;
+      for (const Address& address : endpoint.addresses)
+        dispatched.bridged.emplace(BridgedAddress{endpoint.bridge, address}, placed);
+    }
+    return dispatched;
+  }
+
+  void add_enforced_base(const LegHook& hook) {
+    const Dispatched legs = dispatched_at(hook, enforced_);
     const bool denies_unknown = hook.point == LegPoint::workload && !enforced_.workload_prefixes.empty();
-    if (legs.exact.empty() && !legs.wildcard && !denies_unknown) return;
+    if (legs.empty() && !denies_unknown) return;
     auto rules = exemptions<Stance::enforce>(hook, ct_state::established | ct_state::related);
-    dispatch(
-        enforce_, hook, legs, [](const PlacedLeg&) { return true; }, rules);
+    Dispatcher<Stance::enforce>(enforce_, family_, hook, rules).add(legs);
     if (denies_unknown) {
       for (const std::string& prefix : enforced_.workload_prefixes) {
-        NftRule<Stance::enforce> unknown{{prefix_is(hook, prefix)},    true, std::nullopt, std::nullopt, Drop{},
-                                         "unknown workload interface", {}};
+        auto unknown = rule_ending<Stance::enforce>(Drop{}, {interface_begins_with(hook.side, prefix)});
+        unknown.counter = true;
+        unknown.comment = "unknown workload interface";
         rules.push_back(std::move(unknown));
       }
     }
     enforce_.add_base(hook, std::move(rules));
   }
 
-  void add_pending_base(const LegHook& hook, const Dispatched& legs, const Observed& observed) {
-    const bool any = (legs.wildcard && observed(*legs.wildcard)) ||
-                     std::ranges::any_of(legs.exact, [&](const auto& entry) { return observed(entry.second); });
-    if (!any) return;
+  void add_pending_base(const LegHook& hook) {
+    Dispatched legs = dispatched_at(hook, pending_);
+    keep_observed(legs);
+    if (legs.empty()) return;
     // An invalid packet is dropped in either world before policy is asked.
     const std::uint32_t leaving =
         ct_state::established | ct_state::related | (pending_.drop_invalid ? ct_state::invalid : 0);
     auto rules = exemptions<Stance::observe>(hook, leaving);
-    rules.push_back(LayerBuilder<Stance::observe>::end_with(Accept{}, {StatusIs{ct_status::confirmed}}));
-    dispatch(observe_, hook, legs, observed, rules);
+    if (hook.point != LegPoint::untracked)
+      rules.push_back(rule_ending<Stance::observe>(Accept{}, {StatusIs{ct_status::confirmed}}));
+    Dispatcher<Stance::observe>(observe_, family_, hook, rules).add(legs);
     observe_.add_base(hook, std::move(rules));
+  }
+
+  /// Leaves out the legs of which the worlds agree; what they govern never falls to the wildcard.
+  static void keep_observed(Dispatched& legs) {
+    for (const auto& [interface, leg] : legs.exact) {
+      if (!leg.observed) legs.elsewhere.insert(interface);
+    }
+    std::erase_if(legs.exact, [](const auto& entry) { return !entry.second.observed; });
+    std::erase_if(legs.bridged, [](const auto& entry) { return !entry.second.observed; });
+    if (legs.wildcard && !legs.wildcard->observed) legs.wildcard.reset();
   }
 
   /// What leaves a base chain before any endpoint is asked. They end this base chain only, so each has them.
   template <Stance S>
   std::vector<NftRule<S>> exemptions(const LegHook& hook, std::uint32_t leaving_states) const {
-    const auto leave_if = [](std::vector<Match> matches) {
-      return LayerBuilder<S>::end_with(Accept{}, std::move(matches));
-    };
+    const auto leave_if = [](std::vector<Match> matches) { return rule_ending<S>(Accept{}, std::move(matches)); };
     std::vector<NftRule<S>> rules;
-    if (hook.point == LegPoint::host) {
+    if (endpoint_kind(hook.point) == EndpointKind::host && hook.hook != Hook::forward) {
       rules.push_back(leave_if({FieldIs{index_field(hook.side), Compare::equal, {}, index_bytes(loopback_index)}}));
     }
+    if (hook.point == LegPoint::untracked) return rules;  // nothing is known of connections yet
     rules.push_back(leave_if({StateIs{leaving_states}}));
     if (hook.hook == Hook::output) rules.push_back(leave_if({StatusIs{ct_status::dnat}}));
     if (hook.hook == Hook::postrouting) {
@@ -159,135 +134,45 @@ class TableBuilder {
     return rules;
   }
 
-  static Match prefix_is(const LegHook& hook, const std::string& prefix) {
-    return FieldIs{interface_field(hook.side), Compare::equal, {}, Bytes(prefix.begin(), prefix.end())};
-  }
-
-  /// By interface: exact names in a hash map, then the wildcard. An interface that another endpoint governs never falls
-  /// to the wildcard, nor, at the host's own hooks, does a workload's: host to workload, and workload to host, are not
-  /// normal host policy. Forwarded traffic of the wildcard's policy may have a workload at either end.
-  template <Stance S>
-  void dispatch(LayerBuilder<S>& builder, const LegHook& hook, const Dispatched& legs, const Observed& wanted,
-                std::vector<NftRule<S>>& rules) {
-    const bool wildcard = legs.wildcard && wanted(*legs.wildcard);
-    VerdictMap<S> map{
-        fmt::format("{}-{}", to_string(builder.world()), hook.name), {interface_field(hook.side)}, false, {}};
-    const auto add_entry = [&](const std::string& interface, MapVerdict<S> verdict) {
-      map.entries.push_back({{interface_bytes(interface), interface_bytes(interface)}, std::move(verdict)});
-    };
-    for (const auto& [interface, placed] : legs.exact) {
-      if (wanted(placed)) {
-        add_entry(interface, Goto<S>{builder.endpoint_chain(hook, placed)});
-      } else if (wildcard) {
-        add_entry(interface, Accept{});
-      }
-    }
-    if (wildcard) {
-      std::set<std::string> spared = legs.elsewhere;
-      if (hook.point == LegPoint::host) spared.merge(workload_interfaces(builder.plan()));
-      for (const std::string& interface : spared) {
-        if (!legs.exact.contains(interface)) add_entry(interface, Accept{});
-      }
-    }
-    std::ranges::sort(map.entries, {}, &VerdictMap<S>::Entry::key);
-    if (!map.entries.empty()) {
-      rules.push_back(builder.end_with(Dispatch<S>{map.fields, map.name}));
-      builder.add_map(std::move(map));
-    }
-    if (!wildcard) return;
-    for (const std::string& prefix : builder.plan().workload_prefixes)
-      rules.push_back(builder.end_with(Accept{}, {prefix_is(hook, prefix)}));
-    rules.push_back(builder.end_with(Goto<S>{builder.endpoint_chain(hook, *legs.wildcard)}));
-  }
-
-  /// What the workload's egress policy allowed to the host still needs the host's leave (defaultEndpointToHostAction).
-  void add_workload_to_host() {
-    const std::set<std::string> interfaces = workload_interfaces(enforced_);
-    if ((interfaces.empty() && enforced_.workload_prefixes.empty()) ||
-        enforced_.endpoint_to_host == EndpointToHost::return_)
-      return;
-    using Builder = LayerBuilder<Stance::enforce>;
-    std::vector<NftRule<Stance::enforce>> rules{
-        Builder::end_with(Accept{}, {StateIs{ct_state::established | ct_state::related}})};
-    if (family_ == Family::v6) {
-      rules.push_back(Builder::end_with(
-          Accept{}, {FieldIs{Field::l4_protocol, Compare::equal, {}, {protocol::icmpv6.number}},
-                     FieldIn{{Field::icmp_type}, sets_.icmp_types({130, 131, 132, 133, 135, 136}), Sense::is}}));
-    }
-    const ChainName<Stance::enforce> verdict = to_host_verdict();
-    VerdictMap<Stance::enforce> map{"enforced-workload-to-host", {Field::in_interface}, false, {}};
-    for (const std::string& interface : interfaces) {
-      map.entries.push_back({{interface_bytes(interface), interface_bytes(interface)}, Goto<Stance::enforce>{verdict}});
-    }
-    std::ranges::sort(map.entries, {}, &VerdictMap<Stance::enforce>::Entry::key);
-    if (!map.entries.empty()) {
-      rules.push_back(Builder::end_with(Dispatch<Stance::enforce>{map.fields, map.name}));
-      enforce_.add_map(std::move(map));
-    }
-    for (const std::string& prefix : enforced_.workload_prefixes) {
-      rules.push_back(
-          Builder::end_with(Goto<Stance::enforce>{verdict},
-                            {FieldIs{Field::in_interface, Compare::equal, {}, Bytes(prefix.begin(), prefix.end())}}));
-    }
-    enforce_.add_chain({{"enforced-workload-to-host"}, workload_to_host_hook, std::move(rules)});
-  }
-
-  ChainName<Stance::enforce> to_host_verdict() {
-    NftRule<Stance::enforce> rule{{}, true, std::nullopt, std::nullopt, Accept{}, "workload to host (endpoint_to_host)",
-                                  {}};
-    if (enforced_.endpoint_to_host == EndpointToHost::drop) rule.end = Drop{};
-    if (enforced_.endpoint_to_host == EndpointToHost::reject) rule.end = Reject{};
-    enforce_.add_chain({{"enforced-workload-to-host-verdict"}, std::nullopt, {std::move(rule)}});
-    return {"enforced-workload-to-host-verdict"};
-  }
+  struct InWorlds {
+    const PlannedEndpoint* enforced = nullptr;
+    const PlannedEndpoint* pending = nullptr;
+  };
 
   const Plan& enforced_;
   const Plan& pending_;
+  std::map<EndpointId, InWorlds> worlds_;
+  const RenderOptions& options_;
+  Family family_;
   SetPool sets_;
   LayerBuilder<Stance::enforce> enforce_;
   LayerBuilder<Stance::observe> observe_;
-  Family family_;
 };
 
 bool governs_anything(const Plan& plan) {
   return !plan.workload_prefixes.empty() || std::ranges::any_of(plan.endpoints, [](const PlannedEndpoint& endpoint) {
-    return endpoint.local && !endpoint.interfaces.empty();
+    return endpoint.local && (!endpoint.interfaces.empty() || !endpoint.bridge.empty());
   });
-}
-
-/// Legs that are evaluated but that the kernel is not given yet.
-Diagnostics unsupported(const Plan& plan) {
-  Diagnostics found;
-  for (const PlannedEndpoint& endpoint : plan.endpoints) {
-    for (const PlannedLeg& leg : endpoint.legs) {
-      const bool is_early = leg.bucket == Bucket::untracked || leg.bucket == Bucket::pre_dnat;
-      if (!is_early || !endpoint.local) continue;
-      for (const PlannedTier& tier : leg.tiers) {
-        for (const PolicyIndex policy : tier.policies) {
-          found.push_back({plan.policies[policy].at, 1, Severity::error, "not-enforced-yet",
-                           fmt::format("{} has {} rules, which this version cannot enforce",
-                                       to_string(plan.policies[policy].id), to_string(leg.bucket)),
-                           "remove doNotTrack or preDNAT", ""});
-        }
-      }
-    }
-  }
-  return found;
 }
 
 }  // namespace
 
 tl::expected<Ruleset, Diagnostics> lower(const Plan& enforced, const Plan& pending, const RenderOptions& options) {
-  Diagnostics refused = unsupported(enforced);
-  for (Diagnostic& more : unsupported(pending)) refused.push_back(std::move(more));
-  if (!refused.empty()) {
-    sort_diagnostics(refused);
-    return tl::unexpected(std::move(refused));
-  }
   Ruleset ruleset;
   if (!governs_anything(enforced)) return ruleset;
-  for (const Family family : both_families)
+  for (const Family family : both_families) {
     ruleset.tables.push_back(TableBuilder(enforced, pending, family, options).run());
+    const Table& table = ruleset.tables.back();
+    if (std::max(nesting(table.enforce), nesting(table.observe)) <= deepest_nesting) continue;
+    return tl::unexpected(Diagnostics{
+        {{},
+         1,
+         Severity::error,
+         "too-deep",
+         fmt::format("these policies need more than {} chains nested, which the kernel refuses", deepest_nesting),
+         "",
+         ""}});
+  }
   return ruleset;
 }
 

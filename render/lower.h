@@ -6,6 +6,7 @@
 
 #include "policy/diagnostic.h"
 #include "policy/plan.h"
+#include "render/hook_plan.h"
 #include "render/ruleset.h"
 
 namespace drywall {
@@ -13,9 +14,25 @@ namespace drywall {
 /// Which verdicts of the enforced world are logged (the pending world always logs).
 enum class LogEnforced : std::uint8_t { all, deny, none };
 
+/// How much evidence a flood may make. Each leaf logs at its own rate; beyond it each flow is still logged now and
+/// then; beyond what the set of flows holds the packets are only counted.
+struct LogLimits {
+  std::uint32_t leaf_rate = 10'000;  // a second
+  std::uint32_t leaf_burst = 20'000;
+  std::uint32_t untracked_leaf_rate = 1'000;  // untracked policy is asked for every packet, not every connection
+  std::uint32_t untracked_leaf_burst = 2'000;
+  std::uint32_t flow_rate = 1;
+  std::uint32_t flow_burst = 5;
+  std::uint32_t flows = 65'535;
+  std::uint32_t flow_memory_seconds = 10;
+  bool operator==(const LogLimits&) const = default;
+};
+
 struct RenderOptions {
   std::uint16_t nflog_group = 4242;
   LogEnforced log_enforced = LogEnforced::all;
+  LogLimits limits = {};
+  HookPriorities priorities = {};
   bool operator==(const RenderOptions&) const = default;
 };
 

@@ -45,6 +45,7 @@ std::string value_text(Field field, const Bytes& bytes) {
   switch (field) {
     case Field::source_address:
     case Field::destination_address:
+    case Field::original_destination_address:
       return address_text(bytes);
     case Field::in_interface:
     case Field::out_interface:
@@ -58,6 +59,7 @@ std::string value_text(Field field, const Bytes& bytes) {
     case Field::icmp_code:
     case Field::icmp_type_and_code:
     case Field::l4_protocol:
+    case Field::original_destination_port:
       return fmt::format("{}", number_of(bytes));
   }
   return "?";
@@ -123,6 +125,7 @@ std::string match_text(const Match& match, Family family) {
           },
           [&](const StateIs& m) { return fmt::format("ct state {}", states_text(m.any_of)); },
           [&](const StatusIs& m) { return status_text(m); },
+          [&](const IsOriginalDirection&) { return std::string("ct direction original"); },
           [&](const SourceIsLocal&) { return std::string("fib saddr type local"); },
           [&](const NoReversePath&) { return std::string("fib saddr . iif oif 0"); },
       },
@@ -140,6 +143,8 @@ std::string end_text(const End<S>& end, Family family) {
           return "accept";
         else if constexpr (std::is_same_v<E, Return>)
           return "return";
+        else if constexpr (std::is_same_v<E, AcceptUntracked>)
+          return "notrack accept";
         else if constexpr (std::is_same_v<E, Drop>)
           return "drop";
         else if constexpr (std::is_same_v<E, Reject>)
@@ -154,11 +159,32 @@ std::string end_text(const End<S>& end, Family family) {
       end);
 }
 
+std::string limit_text(const Limit& limit, Family family) {
+  const char* unit = limit.seconds == 1      ? "second"
+                     : limit.seconds == 60   ? "minute"
+                     : limit.seconds == 3600 ? "hour"
+                                             : "day";
+  const std::string rate = fmt::format("limit rate {}/{} burst {} packets", limit.rate, unit, limit.burst);
+  if (limit.flows.empty()) return rate;
+  return fmt::format("add @{} {{ {} {} }}", limit.flows, fields_text(limiter_key, family), rate);
+}
+
+/// nft 1.0.6 has no words for a connection's port without naming a protocol, and none for it in a concatenation or a
+/// set; the kernel takes the rule all the same.
+bool has_no_text(const Match& match) {
+  const auto is_port = [](Field field) { return field == Field::original_destination_port; };
+  if (const auto* compared = std::get_if<FieldIs>(&match)) return is_port(compared->field);
+  const auto* looked_up = std::get_if<FieldIn>(&match);
+  return looked_up != nullptr && std::ranges::any_of(looked_up->fields, is_port);
+}
+
 template <Stance S>
 void write_rule(Out out, const NftRule<S>& rule, Family family) {
   std::vector<std::string> words;
+  if (std::ranges::any_of(rule.matches, has_no_text)) words.emplace_back("#");
   for (const Match& match : rule.matches) words.push_back(match_text(match, family));
   if (rule.counter) words.emplace_back("counter");
+  if (rule.limit) words.push_back(limit_text(*rule.limit, family));
   if (rule.log) {
     words.push_back(
         fmt::format("log prefix \"{}\" group {} snaplen {}", rule.log->prefix, rule.log->group, rule.log->copy_bytes));
@@ -243,6 +269,11 @@ void write_set(Out out, const Set& set, Family family) {
   fmt::format_to(out, "  }}\n");
 }
 
+void write_limiter(Out out, const LimiterSet& limiter, Family family) {
+  fmt::format_to(out, "  set {} {{\n    type {}\n    size {}\n    flags dynamic,timeout\n    timeout {}s\n  }}\n",
+                 limiter.name, type_text(limiter_key, family), limiter.size, limiter.timeout_seconds);
+}
+
 template <Stance S>
 std::string verdict_text(const MapVerdict<S>& verdict, Family family) {
   return std::visit([&](const auto& v) { return end_text<S>(End<S>{v}, family); }, verdict);
@@ -285,6 +316,7 @@ std::string nft_text(const Ruleset& ruleset) {
   for (const Table& table : ruleset.tables) {
     fmt::format_to(out, "\ntable {} {} {{\n", table.family == Family::v4 ? "ip" : "ip6", table_name);
     for (const Set& set : table.sets) write_set(out, set, table.family);
+    for (const LimiterSet& limiter : table.limiters) write_limiter(out, limiter, table.family);
     write_layer(out, table.observe, table.family);
     write_layer(out, table.enforce, table.family);
     fmt::format_to(out, "}}\n");

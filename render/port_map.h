@@ -54,7 +54,10 @@ std::vector<NftRule<S>> with_port_maps(std::vector<NftRule<S>> rules, std::vecto
     } else {
       std::ranges::sort(map.entries, {}, &VerdictMap<S>::Entry::key);
       map.name = "ports-" + short_hash(identity);
-      compact.push_back({{}, false, {}, {}, Dispatch<S>{map.fields, map.name}, "", rules[begin].at});
+      NftRule<S> lookup;
+      lookup.end = Dispatch<S>{map.fields, map.name};
+      lookup.at = rules[begin].at;
+      compact.push_back(std::move(lookup));
       if (std::ranges::find(maps, map.name, &VerdictMap<S>::name) == maps.end()) maps.push_back(std::move(map));
     }
     begin = end;

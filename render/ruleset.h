@@ -38,6 +38,9 @@ enum class Field : std::uint8_t {
   out_interface,        // 16 bytes, meta oifname
   in_index,             // 4 bytes in host order, meta iif: 0 none, 1 the loopback of every network namespace
   out_index,            // likewise, meta oif
+  // Of the connection's first packet before NAT; a packet without connection has none.
+  original_destination_address,  // 4 or 16 bytes
+  original_destination_port,     // 2 bytes
 };
 
 using Bytes = std::vector<std::uint8_t>;  // network byte order, whole field
@@ -78,6 +81,10 @@ struct StatusIs {
 namespace ct_status {
 inline constexpr std::uint32_t confirmed = 8, dnat = 32;
 }
+/// The packet goes the way of its connection's first. A packet without connection fails.
+struct IsOriginalDirection {
+  bool operator==(const IsOriginalDirection&) const = default;
+};
 /// The source address is one of the host's own (fib saddr type local).
 struct SourceIsLocal {
   bool operator==(const SourceIsLocal&) const = default;
@@ -86,7 +93,16 @@ struct SourceIsLocal {
 struct NoReversePath {
   bool operator==(const NoReversePath&) const = default;
 };
-using Match = std::variant<FieldIs, FieldIn, StateIs, StatusIs, SourceIsLocal, NoReversePath>;
+using Match = std::variant<FieldIs, FieldIn, StateIs, StatusIs, IsOriginalDirection, SourceIsLocal, NoReversePath>;
+
+/// Holds as long as no more than `rate` packets come in `seconds`, after the first `burst`.
+struct Limit {
+  std::string flows;  // the limiter set that keeps one such limit for each flow; empty: one for all
+  std::uint32_t rate = 0;
+  std::uint32_t burst = 0;
+  std::uint32_t seconds = 1;  // `rate` is of so many: 1, 60, 3600 or 86400
+  bool operator==(const Limit&) const = default;
+};
 
 /// Copies the packet's first bytes to user space with a tag.
 struct Nflog {
@@ -111,6 +127,9 @@ struct Accept {  // ends this base chain; later base chains still run
 };
 struct Return {
   bool operator==(const Return&) const = default;
+};
+struct AcceptUntracked {  // and connection tracking will not see the packet; only before it (priority -200)
+  bool operator==(const AcceptUntracked&) const = default;
 };
 struct Drop {
   bool operator==(const Drop&) const = default;
@@ -146,7 +165,7 @@ struct EndOf<Stance::observe> {
 template <>
 struct EndOf<Stance::enforce> {
   using type = std::variant<Continue, Accept, Return, Jump<Stance::enforce>, Goto<Stance::enforce>,
-                            Dispatch<Stance::enforce>, Drop, Reject>;
+                            Dispatch<Stance::enforce>, AcceptUntracked, Drop, Reject>;
 };
 template <Stance S>
 using End = typename EndOf<S>::type;
@@ -165,11 +184,12 @@ struct VerdictOf<Stance::enforce> {
 template <Stance S>
 using MapVerdict = typename VerdictOf<S>::type;
 
-/// matches, then counter, then logs, then end; a match that fails leads to the next rule.
+/// matches, then counter, limit, logs, end; a match or limit that fails leads to the next rule.
 template <Stance S>
 struct NftRule {
   std::vector<Match> matches;
   bool counter = false;
+  std::optional<Limit> limit;
   std::optional<Nflog> log;
   std::optional<std::string> kernel_log;  // prefix of a line in the kernel's own log
   End<S> end;
@@ -216,6 +236,16 @@ struct Set {
   bool operator==(const Set&) const = default;
 };
 
+/// Flows (source address, destination address, destination port) and how often each was logged lately: the one thing
+/// that rules write, of either stance.
+struct LimiterSet {
+  std::string name;
+  std::uint32_t size = 0;             // flows; more are not limited one by one but together
+  std::uint32_t timeout_seconds = 0;  // a flow is forgotten so long after it was first seen
+  bool operator==(const LimiterSet&) const = default;
+};
+inline const std::vector<Field> limiter_key{Field::source_address, Field::destination_address, Field::destination_port};
+
 template <Stance S>
 struct VerdictMap {
   struct Entry {
@@ -251,6 +281,7 @@ struct Layer {
 struct Table {
   Family family = Family::v4;
   std::vector<Set> sets;  // shared by both layers: reading a set changes nothing
+  std::vector<LimiterSet> limiters;
   Layer<Stance::enforce> enforce;
   Layer<Stance::observe> observe;
   bool operator==(const Table&) const = default;

@@ -74,6 +74,27 @@ std::string SetPool::icmp_types(const std::vector<std::uint8_t>& types) {
   });
 }
 
+std::string SetPool::elements(const std::string& definition, const std::vector<Field>& fields,
+                              std::vector<Element> elements) {
+  return keep(definition, [&] {
+    Set set{"", fields, !std::ranges::all_of(elements, is_single), std::move(elements), ""};
+    std::ranges::sort(set.elements);
+    return set;
+  });
+}
+
+std::string SetPool::limiter(const std::string& name, std::uint32_t size, std::uint32_t timeout_seconds) {
+  limiters_.emplace(name, LimiterSet{name, size, timeout_seconds});
+  return name;
+}
+
+std::vector<LimiterSet> SetPool::take_limiters() {
+  std::vector<LimiterSet> limiters;
+  for (auto& [name, limiter] : limiters_) limiters.push_back(std::move(limiter));
+  limiters_.clear();
+  return limiters;
+}
+
 std::vector<Set> SetPool::take() {
   std::vector<Set> sets;
   for (auto& [name, set] : sets_) sets.push_back(std::move(set));

@@ -22,8 +22,14 @@ class SetPool {
   /// Elements (address, protocol, port), those of this family.
   std::string endpoint_ports(const std::string& definition, const std::vector<EndpointPort>& ports);
   std::string icmp_types(const std::vector<std::uint8_t>& types);
+  /// Elements of any fields, keyed as they are; found again by what `definition` says.
+  std::string elements(const std::string& definition, const std::vector<Field>& fields, std::vector<Element> elements);
+
+  /// The limiter set of that name.
+  std::string limiter(const std::string& name, std::uint32_t size, std::uint32_t timeout_seconds);
 
   [[nodiscard]] std::vector<Set> take();
+  [[nodiscard]] std::vector<LimiterSet> take_limiters();
 
  private:
   /// The name for a definition; `make` gives the set if there is none yet.
@@ -32,6 +38,7 @@ class SetPool {
 
   Family family_;
   std::map<std::string, Set> sets_;  // by name
+  std::map<std::string, LimiterSet> limiters_;
 };
 
 }  // namespace drywall

@@ -23,12 +23,12 @@ struct Source {
   std::string text;
 };
 
-constexpr std::array<std::string_view, 5> folders{"policy", "render", "flow", "daemon", "cli"};
+constexpr std::array<std::string_view, 6> folders{"policy", "render", "flow", "machine", "daemon", "cli"};
 
 /// What a folder may include of ours.
 bool may_include(std::string_view from, std::string_view to) {
   if (from == to || to == "policy") return true;
-  if (from == "daemon" || from == "cli") return to == "render" || to == "flow";
+  if (from == "daemon" || from == "cli") return to == "render" || to == "flow" || to == "machine";
   return false;
 }
 
@@ -46,7 +46,7 @@ const std::vector<Wrapped>& wrapped() {
       {"systemd/sd-bus", {}},
       {"CLI/", {"cli/", "daemon/main.cpp"}},
       {"nlohmann/", {"daemon/", "cli/"}},
-      {"libmnl/", {"render/encode.cpp", "daemon/"}},
+      {"libmnl/", {"render/encode.cpp", "machine/", "daemon/"}},
       {"libnetfilter_log/", {"daemon/"}},
       {"libnetfilter_conntrack/", {"daemon/"}},
       {"systemd/", {"daemon/"}},

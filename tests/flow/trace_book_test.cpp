@@ -34,22 +34,22 @@ TEST(TraceBook, IdsOfTheOtherWorldOrDirectionDoNotResolve) {
 
 TEST(TraceBook, FindsLegsByPlaceAndInterface) {
   const auto book = scene_book();
-  const auto* host = book->leg(LegPoint::host, in, "eth0");
+  const auto* host = book->leg(LegPoint::host, in, "eth0", {});
   ASSERT_NE(host, nullptr);
   EXPECT_EQ(host->endpoint.name, "edge");
   EXPECT_TRUE(host->observed);
-  const auto* workload = book->leg(LegPoint::workload, out_of, "cali1");
+  const auto* workload = book->leg(LegPoint::workload, out_of, "cali1", {});
   ASSERT_NE(workload, nullptr);
   EXPECT_EQ(workload->endpoint.name, "a");
-  EXPECT_EQ(book->leg(LegPoint::workload, in, "cali1"), nullptr);
-  EXPECT_EQ(book->leg(LegPoint::host, in, "eth1"), nullptr);
-  EXPECT_EQ(book->leg(LegPoint::host, in, ""), nullptr);
-  EXPECT_FALSE(book->leg(LegPoint::workload, in, "cali2")->observed);
+  EXPECT_EQ(book->leg(LegPoint::workload, in, "cali1", {}), nullptr);
+  EXPECT_EQ(book->leg(LegPoint::host, in, "eth1", {}), nullptr);
+  EXPECT_EQ(book->leg(LegPoint::host, in, "", {}), nullptr);
+  EXPECT_FALSE(book->leg(LegPoint::workload, in, "cali2", {})->observed);
 }
 
 TEST(TraceBook, LegOfOneWorldOnlyIsObserved) {
   const auto book = scene_book();
-  const auto* leg = book->leg(LegPoint::forward, in, "eth0");
+  const auto* leg = book->leg(LegPoint::forward, in, "eth0", {});
   ASSERT_NE(leg, nullptr);
   EXPECT_EQ(leg->enforced, nullptr);
   EXPECT_NE(leg->pending, nullptr);
@@ -70,14 +70,14 @@ std::shared_ptr<const TraceBook> book_of_interfaces(std::vector<std::string> int
 
 TEST(TraceBook, EveryOtherInterfaceIsTheStarEndpoints) {
   const auto book = book_of_interfaces({"eth0", "*"});
-  EXPECT_EQ(book->leg(LegPoint::host, in, "eth0")->endpoint.name, "host-eth0");
-  EXPECT_EQ(book->leg(LegPoint::host, in, "wg0")->endpoint.name, "host-*");
+  EXPECT_EQ(book->leg(LegPoint::host, in, "eth0", {})->endpoint.name, "host-eth0");
+  EXPECT_EQ(book->leg(LegPoint::host, in, "wg0", {})->endpoint.name, "host-*");
 }
 
 TEST(TraceBook, UnknownInterfaceIsTheStarEndpointsOnlyIfThereIsNoOther) {
-  EXPECT_EQ(book_of_interfaces({"eth0", "*"})->leg(LegPoint::host, in, ""), nullptr);
+  EXPECT_EQ(book_of_interfaces({"eth0", "*"})->leg(LegPoint::host, in, "", {}), nullptr);
   const auto book = book_of_interfaces({"*"});
-  ASSERT_NE(book->leg(LegPoint::host, in, ""), nullptr);
+  ASSERT_NE(book->leg(LegPoint::host, in, "", {}), nullptr);
 }
 
 TEST(TraceBook, HostsOwnAddressesBelongToTheEndpointOfTheirInterface) {
@@ -127,7 +127,7 @@ TEST(TraceBook, LongestPrefixNamesTheNetworkSetThenTheFirstName) {
 
 TEST(TraceBook, StepsFollowTheTiersInOrder) {
   const auto book = scene_book();
-  const auto& leg = *book->leg(LegPoint::host, in, "eth0");
+  const auto& leg = *book->leg(LegPoint::host, in, "eth0", {});
   const auto pass = book->step(leg, World::enforced, 0, rule_id(guard, in, 1), Action::pass);
   ASSERT_TRUE(pass);
   EXPECT_FALSE(pass->closes);
@@ -141,13 +141,13 @@ TEST(TraceBook, StepsFollowTheTiersInOrder) {
 
 TEST(TraceBook, StepWithAnotherActionThanTheRulesIsNone) {
   const auto book = scene_book();
-  const auto& leg = *book->leg(LegPoint::host, in, "eth0");
+  const auto& leg = *book->leg(LegPoint::host, in, "eth0", {});
   EXPECT_FALSE(book->step(leg, World::enforced, 0, rule_id(guard, in, 1), Action::allow));
 }
 
 TEST(TraceBook, FailsafeStepComesFirstOnly) {
   const auto book = scene_book();
-  const auto& leg = *book->leg(LegPoint::host, in, "eth0");
+  const auto& leg = *book->leg(LegPoint::host, in, "eth0", {});
   const auto safe = book->step(leg, World::enforced, 0, rule_id(failsafe, in, 0), Action::allow);
   ASSERT_TRUE(safe);
   EXPECT_TRUE(safe->closes);
@@ -157,7 +157,7 @@ TEST(TraceBook, FailsafeStepComesFirstOnly) {
 
 TEST(TraceBook, LastPassOfAnUndecidedLegCloses) {
   const auto book = scene_book();
-  const auto& leg = *book->leg(LegPoint::untracked, in, "eth0");
+  const auto& leg = *book->leg(LegPoint::untracked, in, "eth0", {});
   const auto end = book->step(leg, World::enforced, 0, rule_id(ntp, in, -1), Action::pass);
   ASSERT_TRUE(end);
   EXPECT_TRUE(end->closes);
@@ -166,13 +166,13 @@ TEST(TraceBook, LastPassOfAnUndecidedLegCloses) {
 
 TEST(TraceBook, FinalDenyComesAfterAllTiersOfALegThatEndsSo) {
   const auto book = book_of_interfaces({"eth0"});
-  const auto& leg = *book->leg(LegPoint::host, in, "eth0");
+  const auto& leg = *book->leg(LegPoint::host, in, "eth0", {});
   EXPECT_TRUE(book->step(leg, World::enforced, 0, no_profile_id(in), Action::deny));
   const auto scene = scene_book();
+  EXPECT_FALSE(scene->step(*scene->leg(LegPoint::untracked, in, "eth0", {}), World::enforced, 1, no_profile_id(in),
+                           Action::deny));
   EXPECT_FALSE(
-      scene->step(*scene->leg(LegPoint::untracked, in, "eth0"), World::enforced, 1, no_profile_id(in), Action::deny));
-  EXPECT_FALSE(
-      scene->step(*scene->leg(LegPoint::host, in, "eth0"), World::enforced, 1, no_profile_id(in), Action::deny));
+      scene->step(*scene->leg(LegPoint::host, in, "eth0", {}), World::enforced, 1, no_profile_id(in), Action::deny));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "render/chain_pool.h"
 #include "render/encode.h"
 #include "render/lower.h"
 #include "render/nft_text.h"
@@ -40,19 +41,43 @@ json listing() {
   return all;
 }
 
+/// The one exception to parity: nft 1.0.6 has no text for these, and they are comments in ours.
+bool has_no_text(const Match& match) {
+  const auto* compared = std::get_if<FieldIs>(&match);
+  const auto* looked_up = std::get_if<FieldIn>(&match);
+  return (compared != nullptr && compared->field == Field::original_destination_port) ||
+         (looked_up != nullptr && looked_up->fields.back() == Field::original_destination_port);
+}
+
+template <Stance S>
+std::size_t leave_out_what_has_no_text(Layer<S>& layer) {
+  std::size_t left_out = 0;
+  for (Chain<S>& chain : layer.chains) {
+    left_out += std::erase_if(chain.rules,
+                              [](const NftRule<S>& rule) { return std::ranges::any_of(rule.matches, has_no_text); });
+  }
+  return left_out;
+}
+
 class OnTheKernel : public testing::Test {
  protected:
   void SetUp() override { test::enter_own_network(); }
 };
 
 TEST_F(OnTheKernel, WhatIsSentIsWhatNftMakesOfTheText) {
+  std::size_t without_text = 0;
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
-    const Ruleset ruleset = random_ruleset(seed);
+    Ruleset ruleset = random_ruleset(seed);
     std::string refused;
     ASSERT_EQ(test::send_transaction(encode_replacement(ruleset, {}), refused), 0)
         << "seed " << seed << ": " << refused;
+    const std::string text = nft_text(ruleset);
+    for (Table& table : ruleset.tables)
+      without_text += leave_out_what_has_no_text(table.enforce) + leave_out_what_has_no_text(table.observe);
+    ASSERT_EQ(test::send_transaction(encode_replacement(ruleset, {}), refused), 0)
+        << "seed " << seed << ": " << refused;
     const json sent = listing();
-    ASSERT_NO_THROW(test::run_nft_file(nft_text(ruleset))) << nft_text(ruleset);
+    ASSERT_NO_THROW(test::run_nft_file(text)) << text;
     const json loaded = listing();
     ASSERT_EQ(sent.size(), loaded.size()) << "seed " << seed;
     std::set<std::string> left(sent.begin(), sent.end());
@@ -60,6 +85,7 @@ TEST_F(OnTheKernel, WhatIsSentIsWhatNftMakesOfTheText) {
       ASSERT_TRUE(left.contains(object.get<std::string>())) << "seed " << seed << ": only nft made " << object;
     }
   }
+  EXPECT_GT(without_text, 0U);
 }
 
 TEST_F(OnTheKernel, AnEmptyRulesetRemovesOurTablesWhetherTheyAreThereOrNot) {
@@ -76,8 +102,9 @@ TEST_F(OnTheKernel, ARefusalNamesTheObjectAndLeavesTheOldRules) {
   ASSERT_EQ(test::send_transaction(encode_replacement(good, {}), refused), 0) << refused;
   const json before = listing();
   Ruleset bad = random_ruleset(3);
-  bad.tables[1].enforce.chains.back().rules.push_back(
-      {{}, false, {}, {}, Jump<Stance::enforce>{{"nowhere"}}, "", {"a.yaml", 3, 1}});
+  auto jump = rule_ending<Stance::enforce>(Jump<Stance::enforce>{{"nowhere"}});
+  jump.at = {"a.yaml", 3, 1};
+  bad.tables[1].enforce.chains.back().rules.push_back(std::move(jump));
   EXPECT_EQ(test::send_transaction(encode_replacement(bad, {}), refused), ENOENT);
   EXPECT_NE(refused.find("rule in chain ip6 drywall"), std::string::npos) << refused;
   EXPECT_EQ(listing(), before);

@@ -96,8 +96,14 @@ class RandomInventory {
     if (!chance(4)) made.order = static_cast<double>(below(3));
     made.governs_egress = chance(2);
     made.apply_on_forward = chance(3);
+    if (made.apply_on_forward && chance(3)) {
+      made.untracked = true;
+    } else if (made.apply_on_forward && chance(2)) {
+      made.pre_dnat = true;
+      made.governs_egress = false;
+    }
     made.ingress = rules();
-    made.egress = rules();
+    if (!made.pre_dnat) made.egress = rules();
     if (chance(2)) return staged(std::move(made), chance(5) ? StagedAction::remove : StagedAction::set);
     return made;
   }

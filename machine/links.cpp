@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/links.h"
+
+#include <ifaddrs.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace drywall {
+namespace {
+
+/// Nothing for what is no IP address (AF_PACKET: the interface itself).
+std::optional<Address> address_of(const sockaddr* address) {
+  if (address == nullptr) return std::nullopt;
+  if (address->sa_family == AF_INET) {
+    sockaddr_in v4{};
+    std::memcpy(&v4, address, sizeof v4);
+    return address_from_bytes(std::as_bytes(std::span(&v4.sin_addr, 1)));
+  }
+  if (address->sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, address, sizeof v6);
+    return address_from_bytes(std::as_bytes(std::span(&v6.sin6_addr, 1)));
+  }
+  return std::nullopt;
+}
+
+/// `eth0:1`, an alias label of old, is interface eth0.
+std::string without_label(std::string_view text) {
+  return std::string(text.substr(0, text.find(':')));
+}
+
+Result<std::map<std::string, std::set<Address>>> read_addresses() {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return tl::unexpected(Failure{"list", "addresses", errno, {}});
+  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
+  std::map<std::string, std::set<Address>> addresses;
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (const auto address = address_of(entry->ifa_addr)) addresses[without_label(entry->ifa_name)].insert(*address);
+  }
+  return addresses;
+}
+
+/// What the kernel says of one link, as far as it is of use.
+struct LinkMessage {
+  std::uint32_t index = 0;
+  std::string name;
+  std::uint32_t bridge = 0;  // the index of the bridge that it is a port of
+};
+
+bool is_bridge_port(const nlattr* info) {
+  bool found = false;
+  const auto look = [](const nlattr* attribute, void* into) {
+    if (mnl_attr_get_type(attribute) != IFLA_INFO_SLAVE_KIND) return MNL_CB_OK;
+    if (mnl_attr_validate(attribute, MNL_TYPE_STRING) >= 0)
+      *static_cast<bool*>(into) = std::string_view(mnl_attr_get_str(attribute)).starts_with("bridge");
+    return MNL_CB_OK;
+  };
+  mnl_attr_parse_nested(info, look, &found);
+  return found;
+}
+
+struct LinkAttributes {
+  std::string name;
+  std::uint32_t master = 0;
+  bool is_port = false;
+};
+
+int read_attribute(const nlattr* attribute, void* into) {
+  auto& link = *static_cast<LinkAttributes*>(into);
+  switch (mnl_attr_get_type(attribute)) {
+    case IFLA_IFNAME:
+      if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) link.name = mnl_attr_get_str(attribute);
+      break;
+    case IFLA_MASTER:
+      if (mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0) link.master = mnl_attr_get_u32(attribute);
+      break;
+    case IFLA_LINKINFO:
+      if (mnl_attr_validate(attribute, MNL_TYPE_NESTED) >= 0) link.is_port = is_bridge_port(attribute);
+      break;
+    default:
+      break;
+  }
+  return MNL_CB_OK;
+}
+
+LinkMessage parse_link(const nlmsghdr* message) {
+  LinkAttributes link;
+  mnl_attr_parse(message, sizeof(ifinfomsg), read_attribute, &link);
+  const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+  return {static_cast<std::uint32_t>(header->ifi_index), link.name, link.is_port ? link.master : 0};
+}
+
+using SocketPtr = std::unique_ptr<mnl_socket, int (*)(mnl_socket*)>;
+
+Result<std::vector<LinkMessage>> dump_links() {
+  const auto failed = [] { return tl::unexpected(Failure{"list", "network interfaces", errno, "rtnetlink"}); };
+  const SocketPtr socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC), &mnl_socket_close);
+  if (socket == nullptr || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return failed();
+  std::array<char, 64 * 1024> buffer;
+  nlmsghdr* request = mnl_nlmsg_put_header(buffer.data());
+  request->nlmsg_type = RTM_GETLINK;
+  request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request->nlmsg_seq = 1;
+  static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg)))->ifi_family = AF_UNSPEC;
+  if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0) return failed();
+  std::vector<LinkMessage> links;
+  const auto keep = [](const nlmsghdr* message, void* into) {
+    if (message->nlmsg_type == RTM_NEWLINK && mnl_nlmsg_get_payload_len(message) >= sizeof(ifinfomsg))
+      static_cast<std::vector<LinkMessage>*>(into)->push_back(parse_link(message));
+    return MNL_CB_OK;
+  };
+  int status = MNL_CB_OK;
+  while (status > MNL_CB_STOP) {
+    const ssize_t got = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
+    if (got < 0) return failed();
+    status =
+        mnl_cb_run(buffer.data(), static_cast<std::size_t>(got), 1, mnl_socket_get_portid(socket.get()), keep, &links);
+  }
+  if (status < 0) return failed();
+  return links;
+}
+
+}  // namespace
+
+Result<std::vector<Link>> read_links() {
+  Result<std::vector<LinkMessage>> messages = dump_links();
+  if (!messages) return tl::unexpected(messages.error());
+  Result<std::map<std::string, std::set<Address>>> addresses = read_addresses();
+  if (!addresses) return tl::unexpected(addresses.error());
+  std::map<std::uint32_t, std::string> names;
+  for (const LinkMessage& message : *messages) names[message.index] = message.name;
+  std::vector<Link> links;
+  for (const LinkMessage& message : *messages) {
+    const std::set<Address>& own = (*addresses)[message.name];
+    const std::string bridge = message.bridge == 0 ? "" : names[message.bridge];
+    links.push_back({message.index, {message.name, {own.begin(), own.end()}, bridge}});
+  }
+  std::ranges::sort(links, {}, [](const Link& link) { return link.interface.name; });
+  return links;
+}
+
+}  // namespace drywall
