@@ -23,7 +23,8 @@ class Conversation {
   }
 
   std::optional<std::string> run(const Journey& journey) {
-    const Passage passage = directory_.way(journey, tracking_of(journey.crafted));
+    const bool connects = tracking_of(journey.crafted) == Tracking::fresh;
+    const Passage passage = passage_of(journey, connects ? Translates::yes : Translates::no);
     if (auto found = say(journey, "first")) return found;
     for (const Sequel sequel : journey.sequels) {
       const char* name = sequel == Sequel::repeat ? "repeat" : sequel == Sequel::reply ? "reply" : "error";
@@ -35,10 +36,11 @@ class Conversation {
  private:
   std::optional<std::string> say(const Journey& journey, const char* what) {
     const Tracking tracking = tracking_now(journey.crafted);
-    const Outcome expected = directory_.expect(journey, tracking);
+    const auto [expected, connects] = directory_.expect(journey, tracking);
     const Observed observed = host_.see(journey.in, ip_packets(journey.crafted, ++identification_));
-    if (tracking == Tracking::fresh && expected.fate != "dropped") {
-      connections_.push_back({journey.crafted.packet, turned_round(directory_.way(journey, tracking).packet)});
+    if (connects) {
+      const Passage passage = passage_of(journey, Translates::yes);
+      connections_.push_back({journey.crafted.packet, turned_round(passage.packet)});
     }
     Outcome seen{{}, observed.fate};
     for (const LoggedPacket& log : observed.logs) seen.logs.push_back({log.tag, log.headers.packet});
@@ -48,15 +50,11 @@ class Conversation {
   }
 
   [[nodiscard]] Tracking tracking_now(const Crafted& crafted) const {
+    // An ICMP error belongs where an answer to what it quotes would.
+    const Packet packet = crafted.quoted ? turned_round(*crafted.quoted) : crafted.packet;
     for (const Connection& connection : connections_) {
-      const Packet& packet = crafted.packet;
-      if (crafted.quoted) {
-        if (turned_round(*crafted.quoted) == connection.backward) return Tracking::answer;
-      } else if (packet == connection.forward) {
-        return Tracking::known;
-      } else if (packet == connection.backward) {
-        return Tracking::answer;
-      }
+      if (packet == connection.forward) return crafted.quoted ? Tracking::answer : Tracking::known;
+      if (packet == connection.backward) return Tracking::answer;
     }
     return tracking_of(crafted);
   }

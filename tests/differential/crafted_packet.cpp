@@ -8,7 +8,6 @@ namespace drywall::test {
 namespace {
 
 constexpr std::size_t transport_size = 32;
-constexpr std::size_t first_fragment_size = 24;  // a multiple of 8 that holds every protocol's header
 
 void put16(Octets& out, unsigned value) {
   out.push_back(static_cast<std::uint8_t>(value >> 8U));
@@ -64,8 +63,10 @@ struct Piece {
 
 std::vector<Piece> pieces_of(const Octets& payload, Form form) {
   if (!is_fragmented(form)) return {{payload, 0, false}};
-  const auto cut = payload.begin() + first_fragment_size;
-  std::vector<Piece> pieces{{{payload.begin(), cut}, 0, true}, {{cut, payload.end()}, first_fragment_size, false}};
+  // The first must hold all headers (RFC 8200, 4.5), and a multiple of 8 bytes.
+  const std::size_t size = (payload.size() - 1) / 8 * 8;
+  const auto cut = payload.begin() + static_cast<std::ptrdiff_t>(size);
+  std::vector<Piece> pieces{{{payload.begin(), cut}, 0, true}, {{cut, payload.end()}, size, false}};
   if (form == Form::reversed_fragments) std::swap(pieces[0], pieces[1]);
   return pieces;
 }

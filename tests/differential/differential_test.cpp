@@ -119,7 +119,8 @@ TEST(Differential, TheKernelDoesToEveryPacketWhatTheEvaluatorSays) {
     for (std::uint64_t i = 0; i < packets_a_directory && sent < packets; ++i, ++sent) {
       const Journey journey = journeys.next();
       const auto found = difference(host(), *directory, journey);
-      ASSERT_FALSE(found) << "seed " << seed << ", packet " << i << "\n" << *found << shrunk({documents, journey}, differs);
+      ASSERT_FALSE(found) << "seed " << seed << ", packet " << i << "\n"
+                          << *found << shrunk({documents, journey}, differs);
     }
   }
 }

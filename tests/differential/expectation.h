@@ -29,6 +29,11 @@ struct Outcome {
 /// What becomes of a packet that nothing drops.
 [[nodiscard]] std::string fate_of(const Passage& passage);
 
+struct Expected {
+  Outcome outcome;
+  bool connects;  // the kernel knows its connection from now on
+};
+
 /// Both worlds of a policy directory, and what the evaluator says of packets there.
 class JudgedDirectory {
  public:
@@ -38,22 +43,22 @@ class JudgedDirectory {
 
   [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const { return lower(enforced_.plan, pending_.plan, {}); }
 
-  /// The way that a packet takes if nothing drops it: DNAT is for new connections only.
-  Passage way(const Journey& journey, Tracking tracking);
-  Outcome expect(const Journey& journey, Tracking tracking);
+  Expected expect(const Journey& journey, Tracking tracking);
   /// For people: each log with the rule that it names.
   [[nodiscard]] std::string describe(const Outcome& outcome) const;
 
  private:
-  struct Station;
   struct Judged {
     explicit Judged(Plan made) : plan(std::move(made)), endpoints(plan, {}), classifier(plan) {}
     Plan plan;
     EndpointMap endpoints;
     Classifier classifier;
   };
-  static std::vector<Station> stations(Judged& world, const Passage& passage);
-  [[nodiscard]] bool is_observed(const JudgedLeg& pending) const;
+  struct Station;
+  class Walk;
+
+  [[nodiscard]] bool is_observed(const Station& station) const;
+  [[nodiscard]] std::vector<RuleTag> logs_of(World world, const Station& station) const;
 
   Judged enforced_;
   Judged pending_;
