@@ -46,7 +46,9 @@ class LayerBuilder {
   ChainName<S> endpoint_chain(const LegHook& hook, const PlacedLeg& placed) {
     const EndpointId& id = placed.endpoint->id;
     const std::string identity = fmt::format("{}/{}/{}", static_cast<int>(id.kind), id.ns, id.name);
-    return chains_.chain(readable_name(role_of(plan_, hook) + "-endpoint", id.name, identity), [&](auto& rules) {
+    // Not shared with the chain for what the workload sends elsewhere: that must not have the exemption.
+    const char* what = spares_discovery(hook) ? "-endpoint-to-host" : "-endpoint";
+    return chains_.chain(readable_name(role_of(plan_, hook) + what, id.name, identity), [&](auto& rules) {
       earlier_.ask_again(rules, hook, placed);
       add_exemptions(rules, hook, placed);
       for (const PlannedTier& tier : placed.leg->tiers)
@@ -83,12 +85,16 @@ class LayerBuilder {
     if (is_host && hook.hook != Hook::forward && hook.direction == Direction::ingress) {
       rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}}));
     }
-    if (hook.point == LegPoint::workload && hook.hook == Hook::input && family_ == Family::v6) {
+    if (spares_discovery(hook)) {
       rules.push_back(
           rule_ending<S>(Accept{}, {protocol_is(protocol::icmpv6), icmp_type_in(workload_discovery_types())}));
     }
     if (placed.leg->essentials) add_essentials(rules, plan_.policies[*placed.leg->essentials]);
     if (placed.leg->failsafes) add_failsafes(rules, hook, plan_.policies[*placed.leg->failsafes]);
+  }
+
+  [[nodiscard]] bool spares_discovery(const LegHook& hook) const {
+    return hook.point == LegPoint::workload && hook.hook == Hook::input && family_ == Family::v6;
   }
 
   static bool has_untracked(const PlannedEndpoint& endpoint) {
