@@ -27,6 +27,8 @@ class Conversation {
     const Passage passage = passage_of(journey, connects ? Translates::yes : Translates::no);
     if (auto found = say(journey, "first")) return found;
     for (const Sequel sequel : journey.sequels) {
+      // Of what the reply has begun, a connection of its own, nobody has sent an error.
+      if (sequel == Sequel::error && is_begun_by(turned_round(passage.packet))) continue;
       const char* name = sequel == Sequel::repeat ? "repeat" : sequel == Sequel::reply ? "reply" : "error";
       if (auto found = say(journey_of(sequel, journey, passage), name)) return found;
     }
@@ -47,6 +49,10 @@ class Conversation {
     if (seen == expected) return std::nullopt;
     return fmt::format("{}: {}\n  the evaluator says\n{}  the kernel says\n{}", what, to_string(journey),
                        directory_.describe(expected), directory_.describe(seen));
+  }
+
+  [[nodiscard]] bool is_begun_by(const Packet& packet) const {
+    return std::ranges::find(connections_, packet, &Connection::forward) != connections_.end();
   }
 
   [[nodiscard]] Tracking tracking_now(const Crafted& crafted) const {
