@@ -27,6 +27,11 @@ inline std::vector<std::uint8_t> workload_discovery_types() {
   return {130, 131, 132, 133, 135, 136};
 }
 
+/// What no other policy has; in files two kinds are called NetworkPolicy.
+inline std::string identity_of(const PolicyId& id) {
+  return fmt::format("{}/{}/{}", model_kind(id.kind), id.ns, id.name);
+}
+
 /// Builds one family's chains of one world. Chains are made on first use and shared: a leaf by its tag, a policy by its
 /// leg, a tier by its list of policies.
 template <Stance S>
@@ -162,7 +167,7 @@ class LayerBuilder {
   /// here.
   ChainName<S> tier_chain(const LegHook& hook, const PlannedTier& tier) {
     std::string identity = fmt::format("{}/{}", tier.name, tier.end.id);
-    for (const PolicyIndex index : tier.policies) identity += "/" + to_string(plan_.policies[index].id);
+    for (const PolicyIndex index : tier.policies) identity += "/" + identity_of(plan_.policies[index].id);
     return chains_.chain(readable_name(role_of(plan_, hook) + "-tier", tier.name, identity), [&](auto& rules) {
       for (const PolicyIndex index : tier.policies) {
         const PlannedPolicy& policy = plan_.policies[index];
@@ -185,7 +190,7 @@ class LayerBuilder {
 
   ChainName<S> policy_chain(const LegHook& hook, PolicyIndex index) {
     const PlannedPolicy& policy = plan_.policies[index];
-    const std::string name = readable_name(role_of(plan_, hook) + "-policy", policy.id.name, to_string(policy.id));
+    const std::string name = readable_name(role_of(plan_, hook) + "-policy", policy.id.name, identity_of(policy.id));
     return chains_.chain(name, [&](auto& rules) { add_policy_rules(rules, hook, policy); });
   }
 
