@@ -74,6 +74,7 @@ class Conversation {
 }  // namespace
 
 std::optional<std::string> difference(PolicedHost& host, JudgedDirectory& directory, const Journey& journey) {
+  if (!directory.can_tell(journey)) return std::nullopt;
   return Conversation(host, directory).run(journey);
 }
 

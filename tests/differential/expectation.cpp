@@ -120,6 +120,7 @@ class JudgedDirectory::Walk {
   Walk(Judged& world, const Passage& passage) : world_(world), passage_(passage) {
     if (passage.out_interface == "lo") return;  // loopback is never judged
     for (JudgedLeg& judged : judge(world.endpoints, world.classifier, passage)) add(std::move(judged));
+    add_exempt_pre_dnat();
     add_drops();
     std::ranges::stable_sort(stations_, {}, [](const Station& s) { return std::pair(s.stage, s.place); });
   }
@@ -176,6 +177,15 @@ class JudgedDirectory::Walk {
     }
   }
 
+  /// judge() leaves out what an exemption lets through in silence; an invalid packet is dropped there all the same.
+  void add_exempt_pre_dnat() {
+    if (passage_.in_interface.empty()) return;
+    const PlannedEndpoint* host = world_.endpoints.host_at(passage_.in_interface);
+    if (host == nullptr || host->leg(Bucket::pre_dnat, Direction::ingress) == nullptr) return;
+    if (std::ranges::find(stations_, Step::mangle, &Station::stage) != stations_.end()) return;
+    stations_.push_back({Step::mangle, from_host_endpoint, Station::Kind::judges, host, Bucket::pre_dnat});
+  }
+
   /// A workload's interface without a workload, and what workloads may not say to the host.
   void add_drops() {
     const auto drop_at = [&](Place place) { stations_.push_back({Step::filter, place, Station::Kind::drops}); };
@@ -230,6 +240,17 @@ std::vector<RuleTag> JudgedDirectory::logs_of(World world, const Station& statio
                                          : rule_id({entry.kind, entry.ns, entry.name}, station.direction, entry.rule)));
   }
   return tags;
+}
+
+bool JudgedDirectory::can_tell(const Journey& journey) const {
+  const bool rerouted =
+      passage_of(journey, Translates::no).out_interface != passage_of(journey, Translates::yes).out_interface;
+  if (!journey.in.empty() || !rerouted) return true;
+  const auto untracks = [](const PlannedEndpoint& endpoint) {
+    return endpoint.leg(Bucket::untracked, Direction::egress) != nullptr;
+  };
+  return std::ranges::none_of(enforced_.plan.endpoints, untracks) &&
+         std::ranges::none_of(pending_.plan.endpoints, untracks);
 }
 
 Expected JudgedDirectory::expect(const Journey& journey, Tracking tracking) {

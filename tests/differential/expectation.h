@@ -43,6 +43,9 @@ class JudgedDirectory {
 
   [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const { return lower(enforced_.plan, pending_.plan, {}); }
 
+  /// False of what the host sends by another link than it meant before DNAT, if there is untracked policy for what it
+  /// sends: the kernel asks that at the first link's endpoint, judge() at the second's.
+  [[nodiscard]] bool can_tell(const Journey& journey) const;
   Expected expect(const Journey& journey, Tracking tracking);
   /// For people: each log with the rule that it names.
   [[nodiscard]] std::string describe(const Outcome& outcome) const;
