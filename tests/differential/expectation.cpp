@@ -76,7 +76,7 @@ bool is_beginner(const Packet& packet) {
 
 /// A workload that gives an address that is not its own is not heard.
 bool is_spoofed(const PlannedEndpoint& workload, const Packet& packet) {
-  if (workload.addresses.empty() || is_beginner(packet)) return false;
+  if (is_beginner(packet)) return false;
   const auto holds = [&](const Prefix& allowed) { return contains(allowed, packet.source); };
   if (std::ranges::any_of(workload.allowed_spoofed_sources, holds)) return false;
   return std::ranges::find(workload.addresses, packet.source) == workload.addresses.end();
@@ -134,8 +134,14 @@ class JudgedDirectory::Walk {
            may_be_about_untracked_flow(*station.endpoint, packet);
   }
   [[nodiscard]] bool is_dropped_at_source() const {
-    const PlannedEndpoint* workload = world_.endpoints.workload_at(passage_.in_interface, passage_.packet.source);
-    return workload != nullptr && is_spoofed(*workload, passage_.packet);
+    return std::ranges::any_of(world_.plan.endpoints, [&](const PlannedEndpoint& endpoint) {
+      if (!endpoint.local || endpoint.id.kind != EndpointKind::workload || endpoint.addresses.empty()) return false;
+      // Which port of a bridge a packet came from is not seen: there a route back is enough.
+      if (!endpoint.bridge.empty() && endpoint.bridge == passage_.in_interface)
+        return !is_beginner(passage_.packet) && link_to(passage_.packet.source) != endpoint.bridge;
+      const bool own = std::ranges::find(endpoint.interfaces, passage_.in_interface) != endpoint.interfaces.end();
+      return own && is_spoofed(endpoint, passage_.packet);
+    });
   }
 
  private:
@@ -208,7 +214,11 @@ class JudgedDirectory::Walk {
 std::string fate_of(const Passage& passage) {
   if (passage.out_interface.empty()) return "delivered";
   if (passage.out_interface == "lo") return "sent by lo, delivered";
-  return "sent by " + passage.out_interface;
+  const std::string sent = "sent by " + passage.out_interface;
+  if (!is_group(passage.packet.destination)) return sent;
+  // The host hears its own multicast too. The kernel copies that of IPv4 before postrouting, that of IPv6 behind it, and
+  // lets the copy pass postrouting again.
+  return passage.packet.source.family == Family::v4 ? sent + ", delivered, " + sent : sent + ", " + sent + ", delivered";
 }
 
 JudgedDirectory::JudgedDirectory(const Inventory& inventory)

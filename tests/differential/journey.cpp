@@ -158,7 +158,7 @@ Tracking tracking_of(const Crafted& crafted) {
 Passage passage_of(const Journey& journey, Translates translates) {
   Passage passage;
   passage.packet = journey.crafted.packet;
-  passage.in_interface = journey.in;
+  passage.in_interface = interface_of(journey.in);
   const bool sent = journey.in.empty();
   if (translates == Translates::yes) {
     if (const auto changed = translated(passage.packet, sent ? Origin::host : Origin::outside)) {

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
@@ -53,21 +54,29 @@ std::string ip_command(const Address& address) {
   return address.family == Family::v4 ? "ip" : "ip -6";
 }
 
+/// There already with the address that the host has in it.
+bool is_connected(const Route& route) {
+  const auto link = std::ranges::find(links(), route.link, &Link::name);
+  return std::ranges::any_of(link->addresses, [&](const Prefix& own) { return masked(own) == route.to; });
+}
+
 void set_up_links() {
   std::string commands = "ip link set lo up\n";
   for (std::size_t i = 0; i < links().size(); ++i) {
     const Link& link = links()[i];
-    commands += fmt::format(
-        "ip link add {0} address {1} type veth peer name p-{0}\n"
-        "ip link set {0} addrgenmode none; ip link set p-{0} addrgenmode none\n"
-        "ip link set p-{0} up; ip link set {0} up\n",
-        link.name, mac_text(i));
+    const bool is_bridge = std::ranges::find(links(), link.name, &Link::bridge) != links().end();
+    commands += fmt::format("ip link add {0} address {1} type {2}; ip link set {0} addrgenmode none\n", link.name,
+                            mac_text(i), is_bridge ? "bridge" : "veth peer name p-" + link.name);
+    if (!link.bridge.empty()) commands += fmt::format("ip link set {} master {}\n", link.name, link.bridge);
+    if (!is_bridge) commands += fmt::format("ip link set p-{0} addrgenmode none; ip link set p-{0} up\n", link.name);
+    commands += fmt::format("ip link set {} up\n", link.name);
     for (const Prefix& own : link.addresses) {
       commands += fmt::format("{} addr add {} dev {} {}\n", ip_command(own.base), to_string(own), link.name,
                               own.base.family == Family::v6 ? "nodad" : "");
     }
   }
   for (const Route& route : routes()) {
+    if (is_connected(route)) continue;
     const std::string via = route.gateway ? "via " + to_string(*route.gateway) : "";
     commands +=
         fmt::format("{} route add {} {} dev {}\n", ip_command(route.to.base), to_string(route.to), via, route.link);
@@ -89,6 +98,8 @@ void write_settings() {
     }
   }
   write_setting("netfilter/nf_conntrack_checksum", "0");
+  for (const char* setting : {"iptables", "ip6tables"})
+    write_setting(std::string("bridge/bridge-nf-call-") + setting, "0");
 }
 
 std::string translation_text(const Translation& rule) {
@@ -106,12 +117,12 @@ void set_up_rules() {
       "table inet test_end {{\n"
       "  chain delivered {{ type filter hook input priority 2147483647; log prefix \"delivered\" group {0} drop; }}\n"
       "  chain sent {{ type filter hook postrouting priority 2147483647; log prefix \"sent\" group {0}\n"
-      "    oif != lo drop; }}\n"
+      "    oif lo accept; ip daddr 224.0.0.0/4 accept; ip6 daddr ff00::/8 accept; drop; }}\n"
       "}}\n",
       group));
   std::string text = fmt::format(
       "table inet test_begin {{\n"
-      "  chain marker {{ type filter hook prerouting priority -450\n"
+      "  chain marker {{ type filter hook prerouting priority -450; iifname \"p-*\" drop\n"
       "    ip saddr {} log prefix \"marker\" group {} drop; }}\n"
       "  chain quiet {{ type filter hook output priority -450; meta mark != {} drop; }}\n"
       "  chain tracked {{ type filter hook prerouting priority 0; ct state invalid counter; }}\n"
@@ -191,11 +202,11 @@ Octets frame(const Octets& ip_packet, std::size_t link) {
   return out;
 }
 
+/// Of the interface that has the hardware address: a bridge's ports take frames for the bridge.
 std::size_t position(const std::string& link) {
-  for (std::size_t i = 0; i < links().size(); ++i) {
-    if (links()[i].name == link) return i;
-  }
-  throw std::runtime_error("no link " + link);
+  const auto found = std::ranges::find(links(), interface_of(link), &Link::name);
+  if (found == links().end()) throw std::runtime_error("no link " + link);
+  return static_cast<std::size_t>(found - links().begin());
 }
 
 /// The connection's first direction, as ctnetlink names it.
@@ -251,7 +262,9 @@ PolicedHost::PolicedHost() {
   write_settings();
   stay_on_this_cpu();
   for (const Link& link : links()) {
-    far_ends_[link.name] = static_cast<int>(if_nametoindex(("p-" + link.name).c_str()));
+    const int far_end = static_cast<int>(if_nametoindex(("p-" + link.name).c_str()));
+    far_ends_[link.name] = far_end;
+    if (!link.bridge.empty()) far_ends_[link.bridge] = far_end;
     links_by_index_[if_nametoindex(link.name.c_str())] = link.name;
   }
   links_by_index_[if_nametoindex("lo")] = "lo";
@@ -305,6 +318,7 @@ void PolicedHost::send_out(const Octets& ip_packet) {
     sockaddr_in6 to{};
     to.sin6_family = AF_INET6;
     std::memcpy(&to.sin6_addr, ip_packet.data() + 24, 16);
+    to.sin6_scope_id = if_nametoindex("eth0");  // of multicast only
     sent = sendto(raw_v6_, ip_packet.data(), ip_packet.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
   }
   if (sent < 0 && errno != EPERM) fail("sendto from the host");

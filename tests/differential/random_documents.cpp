@@ -145,6 +145,7 @@ class RandomDocuments {
     }
     if (random_.chance(5)) add_host_endpoint("a-rival", named("eth0"));
     if (random_.chance(3)) add_host_endpoint("second", named("eth1"));
+    if (random_.chance(6)) add_host_endpoint("bridge", named("br0"));
     if (random_.chance(2)) add_host_endpoint("two-links", by_address({"203.0.113.1", "fd98::1"}));
     if (random_.chance(8)) add_host_endpoint("z-late", by_address({"192.0.2.1", "172.16.0.1"}));
     if (random_.chance(2)) add_host_endpoint("others", mapping({{"interfaceName", quoted("*")}}));
@@ -156,13 +157,15 @@ class RandomDocuments {
     }
   }
 
-  void add_workload(const std::string& number, const char* node) {
-    const std::string v4 = "10.0.0." + number;
-    const std::string v6 = "fd00::" + number;
+  void add_workload(const std::string& link, const char* node) {
+    const bool bridged = link.starts_with("vnet");
+    const std::string number = link.substr(4);
+    const std::string v4 = (bridged ? "10.20.0." : "10.0.0.") + number;
+    const std::string v6 = (bridged ? "fd20::" : "fd00::") + number;
     const std::string ns = random_.pick({"default", "default", "prod"});
     YamlValue meta = metadata_in(ns, "w" + number);
     meta.set("labels", selectors_.labels());
-    YamlValue spec = mapping({{"node", text(node)}, {"interfaceName", text("cali" + number)}});
+    YamlValue spec = mapping({{"node", text(node)}, {"interfaceName", text(link)}});
     YamlValue nets = list({quoted(v4 + "/32")});
     if (!random_.chance(6)) nets.add(quoted(v6 + "/128"));
     spec.set("ipNetworks", std::move(nets));
@@ -185,10 +188,12 @@ class RandomDocuments {
   }
 
   void add_workloads() {
-    if (!random_.chance(6)) add_workload("1", "here");
-    if (!random_.chance(4)) add_workload("2", "here");
-    if (random_.chance(4)) add_workload("3", "here");
-    if (random_.chance(4)) add_workload("77", "elsewhere");
+    if (!random_.chance(6)) add_workload("cali1", "here");
+    if (!random_.chance(4)) add_workload("cali2", "here");
+    if (random_.chance(4)) add_workload("cali3", "here");
+    if (random_.chance(3)) add_workload("vnet5", "here");
+    if (random_.chance(4)) add_workload("vnet6", "here");
+    if (random_.chance(4)) add_workload("cali77", "elsewhere");
   }
 
   void add_network_sets() {
@@ -265,6 +270,8 @@ class RandomDocuments {
     if (random_.chance(3)) spec.set("interfacePrefix", quoted(random_.pick({"cali", "tap,cali", "tap"})));
     if (random_.chance(3)) spec.set("disableConntrackInvalidCheck", plain(random_.pick({"true", "false"})));
     if (random_.chance(8)) spec.set("logPrefix", text("policed"));
+    if (random_.chance(8)) spec.set("logActionRateLimit", text(random_.pick({"1/second", "9999/day", "60/minute"})));
+    if (random_.chance(8)) spec.set("logActionRateLimitBurst", plain(random_.pick<std::int64_t>({0, 5, 9999})));
     add(calico, "FelixConfiguration", metadata("default")).set("spec", std::move(spec));
   }
 

@@ -26,22 +26,21 @@ const std::map<std::string, Texts>& senders(Family family) {
 }
 
 bool is_workload(const std::string& link) {
-  return link.starts_with("cali");
+  return link.starts_with("cali") || link.starts_with("vnet");
 }
 
 Address workload(const std::string& link, Family family) {
-  return address(((family == Family::v4 ? "10.0.0." : "fd00::") + link.substr(4)).c_str());
-}
-
-bool is_group(const Address& destination) {
-  return is_for_host(destination) && link_to(destination) != "lo";
+  const bool v4 = family == Family::v4;
+  const char* net = link.starts_with("cali") ? (v4 ? "10.0.0." : "fd00::") : (v4 ? "10.20.0." : "fd20::");
+  return address((net + link.substr(4)).c_str());
 }
 
 }  // namespace
 
 Journey RandomJourneys::next() {
   Journey journey = random_.chance(8) ? essential() : random_.chance(6) ? translated() : ordinary();
-  if (random_.chance(4)) {
+  const bool copied = journey.in.empty() && is_group(journey.crafted.packet.destination);  // fragment by fragment
+  if (!copied && random_.chance(4)) {
     journey.crafted.form =
         random_.pick({Form::options, Form::fragments, Form::reversed_fragments, Form::options_and_fragments});
   }
@@ -50,8 +49,8 @@ Journey RandomJourneys::next() {
 }
 
 std::string RandomJourneys::link() {
-  return random_.pick(
-      {"eth0", "eth0", "eth0", "eth1", "eth1", "wg0", "cali1", "cali1", "cali2", "cali2", "cali3", "", "", ""});
+  return random_.pick({"eth0", "eth0", "eth0", "eth1", "eth1", "wg0", "cali1", "cali1", "cali2", "cali2", "cali3",
+                       "vnet5", "vnet6", "", "", ""});
 }
 
 Address RandomJourneys::own(Family family) {
@@ -61,14 +60,21 @@ Address RandomJourneys::own(Family family) {
 
 Address RandomJourneys::source(const std::string& link, Family family) {
   if (link.empty()) return own(family);
+  if (is_workload(link) && random_.chance(10)) return spoofed(family);
   if (is_workload(link)) return workload(link, family);
   return address(random_.pick(senders(family).at(link)));
+}
+
+/// Not the workload's own: allowed to some, another's, or one that no route leads back to.
+Address RandomJourneys::spoofed(Family family) {
+  return address(family == Family::v4 ? random_.pick({"10.5.0.9", "10.0.0.2", "10.20.0.99", "10.9.0.1", "10.1.2.3"})
+                                      : random_.pick({"fd05::9", "fd00::2", "fd20::99", "fd01::80", "fd02::1"}));
 }
 
 Address RandomJourneys::destination(const std::string& in, Family family) {
   // The host speaks to itself seldom: nothing of that is judged.
   if (random_.chance(in.empty() ? 12 : 3)) return own(family);
-  if (random_.chance(3)) return workload(random_.pick({"cali1", "cali1", "cali2", "cali3"}), family);
+  if (random_.chance(3)) return workload(random_.pick({"cali1", "cali1", "cali2", "cali3", "vnet5", "vnet6"}), family);
   return address(random_.pick(senders(family).at(random_.pick({"eth0", "eth0", "eth1", "wg0"}))));
 }
 
@@ -93,7 +99,8 @@ Journey RandomJourneys::ordinary() {
 Journey RandomJourneys::translated() {
   for (;;) {
     const Translation& rule = random_.pick(translations());
-    const std::string in = rule.origin == Origin::host ? "" : random_.pick({"eth0", "eth0", "eth1", "cali1", "cali2"});
+    const std::string in =
+        rule.origin == Origin::host ? "" : random_.pick({"eth0", "eth0", "eth1", "cali1", "cali2", "vnet5"});
     Journey journey = from(in, rule.address.family);
     Packet& packet = journey.crafted.packet;
     if (packet.source == rule.to) continue;
@@ -140,11 +147,21 @@ void RandomJourneys::add_transport(Crafted& crafted) {
 
 /// What keeps a host a host: discovery, multicast, DHCP. From uplinks, and from workloads, which are trusted less.
 Journey RandomJourneys::essential() {
-  return random_.chance(3) ? dhcp() : discovery();
+  if (random_.chance(3)) return dhcp();
+  return random_.chance(6) ? own_multicast() : discovery();
+}
+
+/// The host hears what it says to groups that it belongs to.
+Journey RandomJourneys::own_multicast() {
+  const Family family = random_.pick({Family::v4, Family::v6});
+  Journey journey = from("", family);
+  add_transport(journey.crafted);
+  journey.crafted.packet.destination = address(family == Family::v4 ? "224.0.0.1" : "ff02::1");
+  return journey;
 }
 
 Journey RandomJourneys::discovery() {
-  const std::string in = random_.pick({"eth0", "eth1", "wg0", "cali1", "cali2", "cali3"});
+  const std::string in = random_.pick({"eth0", "eth1", "wg0", "cali1", "cali2", "cali3", "vnet5", ""});
   Journey journey = from(in, Family::v6);
   Packet& packet = journey.crafted.packet;
   if (random_.chance(4)) {
@@ -153,8 +170,9 @@ Journey RandomJourneys::discovery() {
     packet.protocol = protocol::igmp;
     return journey;
   }
-  if (random_.chance(3)) packet.source = address("fe80::5");
-  packet.destination = random_.chance(3) ? own(Family::v6) : address(random_.pick({"ff02::1", "ff02::2"}));
+  if (!in.empty() && random_.chance(3)) packet.source = address("fe80::5");
+  const bool to_own = !in.empty() && random_.chance(3);
+  packet.destination = to_own ? own(Family::v6) : address(random_.pick({"ff02::1", "ff02::2"}));
   packet.protocol = protocol::icmpv6;
   packet.icmp_type = random_.pick<std::uint8_t>({130, 131, 132, 133, 134, 135, 136, 137, 143});
   return journey;

@@ -22,9 +22,11 @@ class RandomJourneys {
   Journey essential();
   Journey discovery();
   Journey dhcp();
+  Journey own_multicast();
   Journey from(const std::string& link, Family family);
   std::string link();
   Address own(Family family);
+  Address spoofed(Family family);
   Address source(const std::string& link, Family family);
   Address destination(const std::string& in, Family family);
   void add_transport(Crafted& crafted);

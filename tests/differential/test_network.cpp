@@ -10,8 +10,8 @@ Address address(const char* text) {
   return parse_address(text).value();
 }
 
-Link link(const char* name, std::initializer_list<const char*> addresses) {
-  Link made{name, {}};
+Link link(const char* name, std::initializer_list<const char*> addresses, const char* bridge = "") {
+  Link made{name, {}, bridge};
   for (const char* text : addresses) made.addresses.push_back(parse_prefix(text).value());
   return made;
 }
@@ -24,22 +24,20 @@ bool contains(const Prefix& prefix, const Address& address) {
   return prefix.base.family == address.family && masked({address, prefix.length}) == masked(prefix);
 }
 
-bool is_multicast_or_broadcast(const Address& address) {
-  if (address.family == Family::v6) return address.high >> 56U == 0xff;
-  return address.low >> 28U == 0xe || address.low == 0xffffffff;
-}
-
 }  // namespace
 
-/// Two uplinks that host endpoints govern, a third that only a wildcard would, and three workloads, of which the last
-/// often has no endpoint.
+/// Two uplinks that host endpoints govern, a third that only a wildcard would, three workloads, of which the last often
+/// has no endpoint, and two more behind a bridge.
 const std::vector<Link>& links() {
   static const std::vector<Link> all{link("eth0", {"203.0.113.1/24", "fd99::1/64"}),
                                      link("eth1", {"192.0.2.1/24", "fd98::1/64"}),
                                      link("wg0", {"172.16.0.1/24", "fd97::1/64"}),
                                      link("cali1", {}),
                                      link("cali2", {}),
-                                     link("cali3", {})};
+                                     link("cali3", {}),
+                                     link("br0", {"10.20.0.1/24", "fd20::1/64"}),
+                                     link("vnet5", {}, "br0"),
+                                     link("vnet6", {}, "br0")};
   return all;
 }
 
@@ -57,6 +55,8 @@ const std::vector<Route>& routes() {
       route("fd00::2/128", "cali2"),
       route("10.0.0.3/32", "cali3"),
       route("fd00::3/128", "cali3"),
+      route("10.20.0.0/24", "br0"),
+      route("fd20::/64", "br0"),
   };
   return all;
 }
@@ -88,9 +88,7 @@ Host policed_host() {
   host.failsafe_inbound = default_failsafe_inbound();
   host.failsafe_outbound = default_failsafe_outbound();
   for (const Link& link : links()) {
-    Interface interface {
-      link.name, {}
-    };
+    Interface interface { link.name, {}, link.bridge };
     for (const Prefix& own : link.addresses) interface.addresses.push_back(own.base);
     host.interfaces.push_back(std::move(interface));
   }
@@ -98,7 +96,17 @@ Host policed_host() {
 }
 
 bool is_for_host(const Address& address) {
-  return is_multicast_or_broadcast(address) || link_to(address) == "lo";
+  return is_group(address) || link_to(address) == "lo";
+}
+
+bool is_group(const Address& address) {
+  if (address.family == Family::v6) return address.high >> 56U == 0xff;
+  return address.low >> 28U == 0xe || address.low == 0xffffffff;
+}
+
+std::string interface_of(const std::string& link) {
+  const auto found = std::ranges::find(links(), link, &Link::name);
+  return found == links().end() || found->bridge.empty() ? link : found->bridge;
 }
 
 std::string link_to(const Address& address) {

@@ -16,6 +16,7 @@ namespace drywall::test {
 struct Link {
   std::string name;
   std::vector<Prefix> addresses;  // of the host itself, with the length of the net; workloads' links have none
+  std::string bridge = {};        // that the link is a port of
 };
 
 /// Where packets go that are not for the host itself; the longest prefix wins.
@@ -47,6 +48,9 @@ struct Translation {
 
 /// Also groups that it belongs to, and broadcast.
 [[nodiscard]] bool is_for_host(const Address& address);
+[[nodiscard]] bool is_group(const Address& address);
+/// The interface by which the host gets what comes in by a link: the bridge, if it is a port of one.
+[[nodiscard]] std::string interface_of(const std::string& link);
 /// The link by which a packet to this address leaves the host; `lo` if it is the host's own.
 [[nodiscard]] std::string link_to(const Address& address);
 /// The packet as a translation changes it, if one does.
