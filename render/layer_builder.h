@@ -54,6 +54,7 @@ class LayerBuilder {
     // Not shared with the chain for what the workload sends elsewhere: that must not have the exemption.
     const char* what = spares_discovery(hook) ? "-endpoint-to-host" : "-endpoint";
     return chains_.chain(readable_name(role_of(plan_, hook) + what, id.name, identity), [&](auto& rules) {
+      add_safe_whatever(rules, hook, placed);
       earlier_.ask_again(rules, hook, placed);
       add_exemptions(rules, hook, placed);
       for (const PlannedTier& tier : placed.leg->tiers)
@@ -79,16 +80,18 @@ class LayerBuilder {
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:
-  void add_exemptions(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
-    const bool is_host = placed.endpoint->id.kind == EndpointKind::host;
-    if (hook.point != LegPoint::untracked) {
-      if (is_host && has_untracked(*placed.endpoint)) rules.push_back(error_of_an_untracked_flow());
-      if constexpr (S == Stance::enforce) {
-        if (plan_.drop_invalid) rules.push_back(invalid_drop());
-      }
-    }
-    if (is_host && hook.hook != Hook::forward && hook.direction == Direction::ingress) {
+  /// What even an earlier bucket is not asked about: of it that bucket saw another packet, or another direction.
+  void add_safe_whatever(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
+    if (placed.endpoint->id.kind != EndpointKind::host) return;
+    if (hook.point != LegPoint::untracked && has_untracked(*placed.endpoint))
+      rules.push_back(error_of_an_untracked_flow());
+    if (hook.hook != Hook::forward && hook.direction == Direction::ingress)
       rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}}));
+  }
+
+  void add_exemptions(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
+    if constexpr (S == Stance::enforce) {
+      if (plan_.drop_invalid && hook.point != LegPoint::untracked) rules.push_back(invalid_drop());
     }
     if (spares_discovery(hook)) {
       rules.push_back(

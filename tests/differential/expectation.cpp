@@ -216,9 +216,10 @@ std::string fate_of(const Passage& passage) {
   if (passage.out_interface == "lo") return "sent by lo, delivered";
   const std::string sent = "sent by " + passage.out_interface;
   if (!is_group(passage.packet.destination)) return sent;
-  // The host hears its own multicast too. The kernel copies that of IPv4 before postrouting, that of IPv6 behind it, and
-  // lets the copy pass postrouting again.
-  return passage.packet.source.family == Family::v4 ? sent + ", delivered, " + sent : sent + ", " + sent + ", delivered";
+  // The host hears its own multicast too. The kernel copies that of IPv4 before postrouting, that of IPv6 behind it,
+  // and lets the copy pass postrouting again.
+  return passage.packet.source.family == Family::v4 ? sent + ", delivered, " + sent
+                                                    : sent + ", " + sent + ", delivered";
 }
 
 JudgedDirectory::JudgedDirectory(const Inventory& inventory)
@@ -282,16 +283,12 @@ Expected JudgedDirectory::expect(const Journey& journey, Tracking tracking) {
     for (const Station& station : pending.stations()) {
       if (station.stage != stage || station.kind == Station::Kind::drops || is_invalid(pending_.plan)) continue;
       if (!is_observed(station)) continue;
-      if (station.kind == Station::Kind::judges && pending.is_exempt(station, tracking)) continue;
+      if (pending.is_exempt(station, tracking)) continue;
       add_logs(World::pending, station);
     }
     for (const Station& station : enforced.stations()) {
       if (station.stage != stage) continue;
       if (station.kind == Station::Kind::drops) return Verdict::deny;
-      if (station.kind == Station::Kind::spared) {
-        add_logs(World::enforced, station);
-        continue;
-      }
       if (enforced.is_exempt(station, tracking)) continue;
       if (is_invalid(enforced_.plan)) return Verdict::deny;
       add_logs(World::enforced, station);
