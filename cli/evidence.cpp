@@ -18,7 +18,9 @@ void say_what_was_lost(const Json& evidence) {
       Loss{"lost", "log messages that never arrived"},
       Loss{"gaps", "times that the log had a gap"},
       Loss{"evicted", "records dropped for room"},
-      Loss{"limited", "log messages held back by the rate limit"},
+      Loss{"unheard", "hits that the kernel logged while nobody listened"},
+      Loss{"limited", "hits not logged, over their flow's rate"},
+      Loss{"full", "hits not logged, because there were too many flows"},
       Loss{"unassembled", "log messages that fit no rule in force"},
       Loss{"undecodable", "log messages that could not be read"},
   };

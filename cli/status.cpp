@@ -31,7 +31,8 @@ Json documented(const Json& status) {
   document["failsafe"] = arranged(at(status, "failsafe"), {{"inbound"}, {"outbound"}});
   document["kernel"] = arranged(at(status, "kernel"), {{"in_sync"}, {"healed"}, {"last_heal", Key::null_if_absent}});
   document["evidence"] =
-      arranged(at(status, "evidence"), {{"since"}, {"lost"}, {"gaps"}, {"evicted"}, {"limited"}, {"receive_buffer"}});
+      arranged(at(status, "evidence"),
+               {{"since"}, {"lost"}, {"gaps"}, {"evicted"}, {"limited"}, {"full"}, {"unheard"}, {"receive_buffer"}});
   Json endpoints = Json::array();
   for (const Json& endpoint : at(status, "endpoints")) {
     endpoints.push_back(arranged(endpoint, {{"kind"}, {"namespace"}, {"name"}, {"interfaces"}}));

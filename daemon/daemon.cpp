@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "daemon/document.h"
 #include "daemon/enforcer.h"
 #include "daemon/event_loop.h"
+#include "daemon/evidence_audit.h"
 #include "daemon/host.h"
 #include "daemon/journal.h"
 #include "daemon/nflog.h"
@@ -46,6 +48,9 @@ constexpr milliseconds tick_interval{250};
 constexpr milliseconds retry_interval{5000};   // of what failed: the NFLOG group
 constexpr milliseconds interfaces_quiet{100};  // one change of an interface comes as several messages
 constexpr milliseconds shortest_cache{200};    // of what is dear to compute and anybody may ask for
+constexpr milliseconds audit_interval{15'000};
+constexpr milliseconds shortest_audit_interval{1000};
+constexpr std::size_t most_mark_bytes = 256;
 constexpr std::uint32_t default_page = 1000;
 constexpr std::uint32_t longest_page = 10'000;
 constexpr std::size_t most_told = 5;  // files named in a line of the journal
@@ -56,6 +61,10 @@ Timestamp utc_now() {
 }
 
 /// Locks out a second daemon for as long as it lives.
+std::string mark_path(const std::string& runtime_dir) {
+  return runtime_dir + "/heard";
+}
+
 Result<Descriptor> take_lock(const std::string& runtime_dir) {
   const std::string path = runtime_dir + "/drywalld.lock";
   Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
@@ -196,7 +205,11 @@ class Daemon {
   [[nodiscard]] std::uint64_t number() const;
   [[nodiscard]] State state() const;
   [[nodiscard]] Diagnostics diagnostics() const;
-  [[nodiscard]] std::uint64_t receive_buffer() const { return nflog_ ? nflog_->receive_buffer() : 0; }
+  /// Reads the kernel's counters, but not more often than every second.
+  void audit();
+  void begin_audit();
+  void leave_mark();
+  Evidence evidence();
   Json status();
   Json policies();
   BusResult<std::string> render(const std::string& world);
@@ -224,6 +237,9 @@ class Daemon {
   std::uint16_t nflog_group_ = 0;
   Clock::time_point nflog_retry_;
   FlowTable table_;
+  EvidenceAudit audit_;
+  std::optional<EvidenceAudit::Mark> left_mark_;  // by the run before
+  Clock::time_point audited_;
   FlowStreams streams_;
 
   Diagnostics load_diagnostics_;  // of the last load
@@ -438,6 +454,7 @@ void Daemon::run() {
   Inputs for_group;
   read_config(for_group);
   open_nflog();  // before anything logs
+  begin_audit();
   start();
   const Loaded loaded = load(Reason::start);
   if (!loaded.ok()) fall_back_to_last_good();
@@ -446,6 +463,7 @@ void Daemon::run() {
   take_over_generation();
   sd_notify(0, fmt::format("READY=1\nSTATUS={}, generation {}", to_string(state()), number()).c_str());
   loop_.run();
+  leave_mark();
   journal_.write(LogLevel::info, message_id::life, "ended; the rules stay in force");
 }
 
@@ -484,7 +502,10 @@ void Daemon::drain_nflog() {
   };
   const Result<void> drained = nflog_->drain(now, [&](const NflogReader::Event& event) {
     std::visit(overloaded{
-                   [&](const LoggedPacket& packet) { table_.add(packet, interface_name); },
+                   [&](const LoggedPacket& packet) {
+                     audit_.hear(packet.tag);
+                     table_.add(packet, interface_name);
+                   },
                    [&](const NflogReader::Lost& lost) { table_.count_lost(lost.messages, now); },
                    [&](const NflogReader::Overrun&) { table_.count_overrun(now); },
                    [&](const NflogReader::Undecodable&) { table_.count_undecodable(); },
@@ -497,8 +518,42 @@ void Daemon::drain_nflog() {
   note_nflog(drained.error());
 }
 
+void Daemon::begin_audit() {
+  const Result<std::string> mark = read_file(mark_path(options_.runtime_dir), most_mark_bytes);
+  if (mark) left_mark_ = parse_mark(*mark);
+  enforcer_.on_replacement(
+      [this] {
+        audited_ = {};
+        audit();
+      },
+      [this](const std::string& rendering) { audit_.replace(rendering); });
+}
+
+void Daemon::audit() {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr || Clock::now() - audited_ < shortest_audit_interval) return;
+  const Result<KernelCounts> counts = enforcer_.read_counts();
+  audited_ = Clock::now();
+  audit_.configure(in_force->inputs->config.log_enforced);
+  if (counts) audit_.read(*counts, in_force->generation->rendering, left_mark_);
+}
+
+/// So that the next run can tell what was logged while nobody listened. Lost with the kernel's rules at a reboot.
+void Daemon::leave_mark() {
+  std::ofstream(mark_path(options_.runtime_dir)) << to_string(audit_.mark());
+}
+
+Evidence Daemon::evidence() {
+  audit();
+  return {table_.counters(), audit_.findings(), nflog_ ? nflog_->receive_buffer() : 0};
+}
+
 void Daemon::tick() {
   table_.tick(utc_now());
+  if (Clock::now() - audited_ >= audit_interval) {
+    audit();
+    leave_mark();
+  }
   publish_flows();
   streams_.drop_stalled();
   if (!nflog_ && Clock::now() >= nflog_retry_) open_nflog();
@@ -564,8 +619,7 @@ Json Daemon::status() {
   status.in_force = in_force == nullptr ? nullptr : in_force->generation.get();
   status.interfaces = machine_.interfaces;
   status.in_sync = enforcer_.in_sync();
-  status.evidence = table_.counters();
-  status.receive_buffer = receive_buffer();
+  status.evidence = evidence();
   status.nflog_group = nflog_group_;
   status.notes = notes_;
   return status_document(status);
@@ -578,8 +632,8 @@ Json Daemon::policies() {
   if (policies_cache_ && policies_cache_->generation == in_force->number && began < policies_cache_->until) {
     return policies_cache_->document;
   }
-  const Result<RuleCounts> counts = enforcer_.read_counts();
-  Json document = policies_document(*in_force->generation, counts.value_or(RuleCounts{}), table_.records({}));
+  const KernelCounts counts = enforcer_.read_counts().value_or(KernelCounts{});
+  Json document = policies_document(*in_force->generation, counts.rules, table_.records({}));
   const Clock::time_point ended = Clock::now();
   const Clock::duration kept = std::max<Clock::duration>(shortest_cache, 4 * (ended - began));
   policies_cache_ = PoliciesCache{document, in_force->number, ended + kept};
@@ -622,7 +676,7 @@ BusResult<BusCalls::Page> Daemon::list(const BusCalls::Fields& fields, std::uint
   for (std::size_t i = offset; i < records.size() && page.size() < wanted; ++i) {
     page.push_back(Json::parse(to_json(records[i])));
   }
-  return BusCalls::Page{std::move(page), evidence_document(table_.counters(), receive_buffer())};
+  return BusCalls::Page{std::move(page), evidence_document(evidence())};
 }
 
 BusResult<Descriptor> Daemon::stream(const BusCalls::Fields& fields, bool follow) {
@@ -642,7 +696,7 @@ BusCalls Daemon::bus_calls() {
           .state = [this] { return std::string(to_string(state())); },
           .policy_directory = [this] { return policy_dir(); },
           .diagnostics = [this] { return diagnostics_document(diagnostics()); },
-          .evidence = [this] { return evidence_document(table_.counters(), receive_buffer()); },
+          .evidence = [this] { return evidence_document(evidence()); },
           .status = [this] { return status(); },
           .policies = [this] { return policies(); },
           .render = [this](const std::string& world) { return render(world); },

@@ -199,16 +199,19 @@ Json diagnostics_document(const Diagnostics& diagnostics) {
   return out;
 }
 
-Json evidence_document(const EvidenceCounters& evidence, std::uint64_t receive_buffer) {
-  return {{"since", to_rfc3339(evidence.since)},
-          {"messages", evidence.messages},
-          {"lost", evidence.lost},
-          {"gaps", evidence.gaps},
-          {"evicted", evidence.evicted},
-          {"limited", evidence.limited},
-          {"unassembled", evidence.unassembled},
-          {"undecodable", evidence.undecodable},
-          {"receive_buffer", receive_buffer}};
+Json evidence_document(const Evidence& evidence) {
+  const EvidenceCounters& records = evidence.records;
+  return {{"since", to_rfc3339(records.since)},
+          {"messages", records.messages},
+          {"lost", records.lost},
+          {"gaps", records.gaps},
+          {"evicted", records.evicted},
+          {"limited", evidence.audit.limited},
+          {"full", evidence.audit.full},
+          {"unheard", evidence.audit.unheard},
+          {"unassembled", records.unassembled},
+          {"undecodable", records.undecodable},
+          {"receive_buffer", evidence.receive_buffer}};
 }
 
 Json status_document(const Status& status) {
@@ -233,8 +236,8 @@ Json status_document(const Status& status) {
        {{"in_sync", status.in_sync ? Json(*status.in_sync) : Json(nullptr)},
         {"healed", std::uint64_t{0}},
         {"last_heal", nullptr}}},
-      {"evidence", evidence_document(status.evidence, status.receive_buffer)},
-      {"nflog", {{"group", std::uint64_t{status.nflog_group}}, {"bound", status.receive_buffer > 0}}},
+      {"evidence", evidence_document(status.evidence)},
+      {"nflog", {{"group", std::uint64_t{status.nflog_group}}, {"bound", status.evidence.receive_buffer > 0}}},
       {"differs_since", time(status.differs_since)},
       {"notes", words(status.notes)},
       {"confirm", nullptr}};

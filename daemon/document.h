@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/evidence_audit.h"
 #include "daemon/generation.h"
 #include "daemon/netlink.h"
 #include "flow/flow_table.h"
@@ -21,6 +22,13 @@ using Json = nlohmann::json;
 enum class State : std::uint8_t { inert, enforcing, degraded };
 [[nodiscard]] std::string_view to_string(State state);
 
+/// What became of the evidence, from the kernel's leaves to the records.
+struct Evidence {
+  EvidenceCounters records;
+  EvidenceAudit::Findings audit;
+  std::uint64_t receive_buffer = 0;  // bytes; 0: the NFLOG group is not bound
+};
+
 /// Everything that `status` tells.
 struct Status {
   State state = State::inert;
@@ -33,15 +41,14 @@ struct Status {
   const Generation* in_force = nullptr;    // borrowed; null: nothing
   std::vector<Interface> interfaces;       // the host's, now
   std::optional<bool> in_sync;             // nothing: the kernel could not be asked
-  EvidenceCounters evidence;
-  std::uint64_t receive_buffer = 0;  // bytes; 0: the NFLOG group is not bound
+  Evidence evidence;
   std::uint16_t nflog_group = 0;
   std::vector<std::string> notes;
 };
 
 [[nodiscard]] Json status_document(const Status& status);
 [[nodiscard]] Json diagnostics_document(const Diagnostics& diagnostics);
-[[nodiscard]] Json evidence_document(const EvidenceCounters& evidence, std::uint64_t receive_buffer);
+[[nodiscard]] Json evidence_document(const Evidence& evidence);
 
 /// Policies in order of evaluation.
 ///   counts   of the kernel's leaves

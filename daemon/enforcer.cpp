@@ -109,7 +109,7 @@ std::optional<bool> Enforcer::in_sync() {
   return holds(*comments, in_force_->generation->ruleset, in_force_->generation->rendering);
 }
 
-Result<RuleCounts> Enforcer::read_counts() {
+Result<KernelCounts> Enforcer::read_counts() {
   const Result<NftSocket*> nft = socket();
   if (!nft) return tl::unexpected(nft.error());
   return (*nft)->read_counts();
@@ -118,12 +118,14 @@ Result<RuleCounts> Enforcer::read_counts() {
 std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number) {
   const Result<NftSocket*> nft = socket();
   if (!nft) return kernel_diagnostic({nft.error(), {}});
+  before_replacement_();
   const std::string comment = to_string(GenerationComment{number, generation.rendering});
   const Transaction transaction = encode_replacement(
       generation.ruleset,
       {.first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = comment});
   const auto applied = (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
   if (!applied) return kernel_diagnostic(applied.error());
+  after_replacement_(generation.rendering);
   return std::nullopt;
 }
 

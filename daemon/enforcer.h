@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -79,7 +80,12 @@ class Enforcer {
   [[nodiscard]] const InForce* in_force() const { return in_force_ ? &*in_force_ : nullptr; }
   /// Asks the kernel. Nothing: it could not be asked.
   [[nodiscard]] std::optional<bool> in_sync();
-  [[nodiscard]] Result<RuleCounts> read_counts();
+  [[nodiscard]] Result<KernelCounts> read_counts();
+  /// Called before the kernel's rules are replaced, and then with the rendering of those that are in force.
+  void on_replacement(std::function<void()> before, std::function<void(const std::string&)> after) {
+    before_replacement_ = std::move(before);
+    after_replacement_ = std::move(after);
+  }
   /// Why the last generation could not be saved; nothing if it was.
   [[nodiscard]] std::optional<Failure> save_failure() const { return writer_.failure(); }
 
@@ -109,6 +115,8 @@ class Enforcer {
   std::optional<Failure> saved_failure_;
   std::uint64_t highest_number_ = 0;
   std::optional<InForce> in_force_;
+  std::function<void()> before_replacement_ = [] {};
+  std::function<void(const std::string&)> after_replacement_ = [](const std::string&) {};
   SnapshotWriter writer_;
 };
 

@@ -163,21 +163,54 @@ std::optional<RuleCount> counter_of(Attribute expressions) {
   return count;
 }
 
-/// A rule of one of our leaves, with what it counted.
-std::optional<std::pair<RuleTag, RuleCount>> leaf_count(const Message& message) {
+/// What a rule of ours with a counter is to us.
+struct CountingRule {
   std::string_view chain;
+  std::string comment;
+  RuleCount count;
+};
+
+std::optional<CountingRule> counting_rule(const Message& message) {
+  CountingRule rule;
   Attribute expressions;
   bool ours = false;
   for_each_attribute(message.attributes(), [&](int type, Attribute value) {
     if (type == NFTA_RULE_TABLE) ours = text_of(value) == table_name;
-    if (type == NFTA_RULE_CHAIN) chain = text_of(value);
+    if (type == NFTA_RULE_CHAIN) rule.chain = text_of(value);
     if (type == NFTA_RULE_EXPRESSIONS) expressions = value;
+    if (type == NFTA_RULE_USERDATA) rule.comment = comment_of(value);
   });
-  const std::optional<RuleTag> tag = ours ? parse_rule_tag(chain) : std::nullopt;
-  const std::optional<RuleCount> count = tag ? counter_of(expressions) : std::nullopt;
+  const std::optional<RuleCount> count = ours ? counter_of(expressions) : std::nullopt;
   if (!count) return std::nullopt;
-  return std::pair(*tag, *count);
+  rule.count = *count;
+  return rule;
 }
+
+/// The counters of one dump.
+class CountCollector {
+ public:
+  void take(const CountingRule& rule) {
+    if (rule.comment == limited_comment) limited_ += rule.count.packets;
+    if (rule.comment == full_comment) full_ += rule.count.packets;
+    // Leaves of one tag at two hooks are told apart by what follows the tag.
+    if (parse_rule_tag(rule.chain.substr(0, rule_tag_size))) first_of_chain_.emplace(rule.chain, rule.count);
+  }
+
+  void add_to(KernelCounts& counts) const {
+    counts.limited += limited_;
+    counts.full += full_;
+    for (const auto& [chain, count] : first_of_chain_) {
+      RuleCount& sum = counts.rules[*parse_rule_tag(std::string_view(chain).substr(0, rule_tag_size))];
+      sum.packets += count.packets;
+      sum.bytes += count.bytes;
+    }
+  }
+
+ private:
+  std::map<std::string, RuleCount, std::less<>> first_of_chain_;
+  std::uint64_t limited_ = 0;
+  std::uint64_t full_ = 0;
+};
 
 Refusal refusal_of(const Transaction& transaction, const Answer& answer) {
   const std::uint32_t index = answer.sequence - transaction.first_sequence;
@@ -306,11 +339,11 @@ tl::expected<void, Refusal> NftSocket::apply(const Transaction& transaction, con
   return refused({"apply", "the ruleset", 0, "the kernel's answer was lost, and the old ruleset is still in force"});
 }
 
-Result<bool> NftSocket::add_counts(Family family, RuleCounts& counts) {
+Result<bool> NftSocket::add_counts(Family family, KernelCounts& counts) {
   Request request(nft_type(NFT_MSG_GETRULE), NLM_F_REQUEST | NLM_F_DUMP, sequence_++, family_number(family), 0);
   request.put(NFTA_RULE_TABLE, table_name);
   if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
-  std::map<RuleTag, RuleCount> first_of_chain;
+  CountCollector collector;
   bool done = false;
   bool interrupted = false;
   int error = 0;
@@ -320,7 +353,7 @@ Result<bool> NftSocket::add_counts(Family family, RuleCounts& counts) {
       if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
       done |= message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR;
       if (message.header.nlmsg_type != nft_type(NFT_MSG_NEWRULE)) return;
-      if (const auto leaf = leaf_count(message)) first_of_chain.insert(*leaf);
+      if (const auto rule = counting_rule(message)) collector.take(*rule);
     });
     if (!received) return tl::unexpected(received.error());
     if (*received != Received::messages) error = *received == Received::overrun ? ENOBUFS : EAGAIN;
@@ -331,16 +364,13 @@ Result<bool> NftSocket::add_counts(Family family, RuleCounts& counts) {
     return tl::unexpected(Failure{"read the counters of", table_text(family), error, {}});
   }
   if (interrupted) return false;
-  for (const auto& [tag, count] : first_of_chain) {
-    counts[tag].packets += count.packets;
-    counts[tag].bytes += count.bytes;
-  }
+  collector.add_to(counts);
   return true;
 }
 
-Result<RuleCounts> NftSocket::read_counts() {
+Result<KernelCounts> NftSocket::read_counts() {
   discard();
-  RuleCounts counts;
+  KernelCounts counts;
   for (const Family family : both_families) {
     Result<bool> whole = false;
     for (int i = 0; i < most_dumps && whole && !*whole; ++i) whole = add_counts(family, counts);

@@ -25,6 +25,14 @@ struct RuleCount {
 };
 using RuleCounts = std::map<RuleTag, RuleCount>;
 
+/// All that the kernel has counted since our tables were loaded.
+struct KernelCounts {
+  RuleCounts rules;
+  std::uint64_t limited = 0;  // hits that were not logged: over their flow's rate
+  std::uint64_t full = 0;     // likewise: too many flows
+  bool operator==(const KernelCounts&) const = default;
+};
+
 /// The comments of `ip drywall` and `ip6 drywall`; nothing: there is no such table; empty: it has no comment.
 struct TableComments {
   std::optional<std::string> v4;
@@ -56,8 +64,8 @@ class NftSocket {
   ///   expected     the comments that our tables have if it succeeded: tells whether it did when the answer was lost
   [[nodiscard]] tl::expected<void, Refusal> apply(const Transaction& transaction, const TableComments& expected);
 
-  /// The first counter of each chain of our tables that has a rule tag for its name.
-  [[nodiscard]] Result<RuleCounts> read_counts();
+  /// The first counter of each chain of our tables that has a rule tag for its name, and those of what was not logged.
+  [[nodiscard]] Result<KernelCounts> read_counts();
   [[nodiscard]] Result<TableComments> read_comments();
 
  private:
@@ -68,7 +76,7 @@ class NftSocket {
   void discard();
   Result<bool> probe_end();
   Result<std::optional<std::string>> read_comment(Family family);
-  Result<bool> add_counts(Family family, RuleCounts& counts);
+  Result<bool> add_counts(Family family, KernelCounts& counts);
 
   Descriptor fd_;
   bool acks_end_ = false;

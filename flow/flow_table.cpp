@@ -294,10 +294,6 @@ void FlowTable::count_overrun(Timestamp) {
   ++state_->counters.gaps;
 }
 
-void FlowTable::count_limited(std::uint64_t messages) {
-  state_->counters.limited += messages;
-}
-
 void FlowTable::count_undecodable() {
   ++state_->counters.undecodable;
 }

@@ -23,7 +23,6 @@ struct EvidenceCounters {
   std::uint64_t lost = 0;         // messages that the kernel numbered and nobody received
   std::uint64_t gaps = 0;         // how many times that happened, receive buffer overruns included
   std::uint64_t evicted = 0;      // records dropped for room
-  std::uint64_t limited = 0;      // log messages that the limiter kept back
   std::uint64_t unassembled = 0;  // hits that fit no trace of a live generation
   std::uint64_t undecodable = 0;  // messages that were no log of ours, or not readable
   bool operator==(const EvidenceCounters&) const = default;
@@ -54,7 +53,6 @@ class FlowTable {
   void add(const LoggedPacket& packet, const std::function<std::string_view(std::uint32_t)>& interface_name);
   void count_lost(std::uint64_t messages, Timestamp at);
   void count_overrun(Timestamp at);  // ENOBUFS: some were lost, the sequence will say how many
-  void count_limited(std::uint64_t messages);
   void count_undecodable();
 
   /// Time passes: half-assembled traces past their patience are completed by the evaluator (predicted) or counted as

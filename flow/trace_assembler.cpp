@@ -395,9 +395,11 @@ std::optional<Judgement> TraceAssembler::behind_barrier(const Key& key, const Le
 void TraceAssembler::emit(const Key& key, const LegView& leg, const Evidence& evidence, Judgement enforced,
                           Judgement pending) {
   if (auto barred = behind_barrier(key, leg)) pending = std::move(*barred);
-  // Where an earlier bucket had decided in both worlds alike, the packet did not pass this leg in either.
+  // Where an earlier bucket had decided in both worlds alike, the packet did not pass this leg in either; nor does it
+  // pass one that neither world has.
   const bool spared = enforced.trace->empty() && pending.trace->empty() && enforced.verdict == pending.verdict;
   if (spared && !leg.leg->before[0].empty() && !leg.leg->before[1].empty()) return;
+  if (leg.leg->enforced == nullptr && leg.leg->pending == nullptr) return;
   sink_({leg, packet_of(key), evidence.tcp_sequence, evidence.first, evidence.last, evidence.packets, evidence.bytes,
          std::move(enforced), std::move(pending)});
 }

@@ -105,9 +105,10 @@ void TraceBook::index_leg(const EndpointInWorlds& endpoint, Bucket bucket, Direc
   Leg leg{known.id, bucket, direction, nullptr, nullptr, false, {}};
   if (endpoint.enforced != nullptr) leg.enforced = endpoint.enforced->leg(bucket, direction);
   if (endpoint.pending != nullptr) leg.pending = endpoint.pending->leg(bucket, direction);
-  if (leg.enforced == nullptr && leg.pending == nullptr) return;
   leg.observed = is_observed({plan(World::enforced), endpoint.enforced}, {plan(World::pending), endpoint.pending},
                              bucket, direction);
+  const bool tells_of_earlier = leg.observed && bucket == Bucket::forward && direction == Direction::ingress;
+  if (leg.enforced == nullptr && leg.pending == nullptr && !tells_of_earlier) return;
   for (const Bucket earlier : buckets_before(bucket, direction)) {
     for (const World world : {World::enforced, World::pending}) {
       const PlannedEndpoint* in_world = world == World::enforced ? endpoint.enforced : endpoint.pending;
@@ -234,11 +235,11 @@ const TraceBook::Leg* TraceBook::leg(LegPoint point, Direction direction, std::s
 std::optional<TraceBook::Step> TraceBook::step(const Leg& leg, World world, std::size_t position, RuleId id,
                                                Action action) const {
   const PlannedLeg* planned = leg.in(world);
-  if (planned == nullptr) return std::nullopt;
   if (id == decided_before_id(leg.direction)) {
     const bool possible = position == 0 && !leg.before[index_of(world)].empty() && action != Action::pass;
     return possible ? std::optional(Step{{}, true, verdict_of(action), false, true}) : std::nullopt;
   }
+  if (planned == nullptr) return std::nullopt;
   std::optional<Step> step;
   if (position == 0) step = exempt_step(world, *planned, id);
   if (!step && position < planned->tiers.size()) step = tier_step(world, *planned, position, id);

@@ -40,7 +40,7 @@ class TraceBook {
     Direction direction = Direction::ingress;
     const PlannedLeg* enforced = nullptr;  // nullptr: this world has no such leg (nothing judges there)
     const PlannedLeg* pending = nullptr;
-    bool observed = false;  // the pending world differs here, so the kernel logs it
+    bool observed = false;                                 // the pending world differs here, so the kernel logs it
     std::array<std::vector<const PlannedLeg*>, 2> before;  // by world: legs that can spare a packet this one, in order
 
     [[nodiscard]] const PlannedLeg* in(World world) const { return world == World::enforced ? enforced : pending; }
@@ -67,8 +67,8 @@ class TraceBook {
                                const Address& workload) const;
   /// True if workloads are behind that bridge: then the address decides whose leg it is.
   [[nodiscard]] bool is_bridge(std::string_view interface) const { return bridges_.contains(interface); }
-  /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without a
-  /// trace.
+  /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without
+  /// a trace.
   ///   packet  as the leg sees it; earlier buckets are taken to have seen the same
   [[nodiscard]] Decision predict(const Leg& leg, World world, const Packet& packet) const;
   /// What the hit `id` with `action` is as number `position` (from 0) of a trace of `leg`; nothing if no packet can

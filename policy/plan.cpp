@@ -60,7 +60,6 @@ std::span<const Bucket> buckets_before(Bucket bucket, Direction direction) {
 }
 
 bool is_observed(const EndpointInPlan& enforced, const EndpointInPlan& pending, Bucket bucket, Direction direction) {
-  if (leg_of(enforced, bucket, direction) == nullptr && leg_of(pending, bucket, direction) == nullptr) return false;
   const auto differs = [&](Bucket asked) {
     return differ(enforced.plan, leg_of(enforced, asked, direction), pending.plan, leg_of(pending, asked, direction));
   };

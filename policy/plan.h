@@ -194,7 +194,8 @@ struct TraceEntry {
 using Trace = std::vector<TraceEntry>;
 
 /// The buckets whose verdict spares a packet this one, in the order in which it meets them: untracked policy comes
-/// before everything that the same packet meets in the same direction, preDNAT policy before normal and forward ingress.
+/// before everything that the same packet meets in the same direction, preDNAT policy before normal and forward
+/// ingress.
 [[nodiscard]] std::span<const Bucket> buckets_before(Bucket bucket, Direction direction);
 
 /// One world's plan and what it has for an endpoint; nullptr: nothing.
@@ -205,7 +206,8 @@ struct EndpointInPlan {
 
 /// True if the two worlds judge this leg, or one that can spare a packet this leg, differently in anything but whom an
 /// end of tier blames (a leg that only one world has differs): then the kernel observes its pending world. Renderer and
-/// flow table both ask here.
+/// flow table both ask here. A forward ingress leg may be observed that neither world has: behind DNAT it alone can say
+/// that an earlier bucket had denied.
 [[nodiscard]] bool is_observed(const EndpointInPlan& enforced, const EndpointInPlan& pending, Bucket bucket,
                                Direction direction);
 

@@ -34,10 +34,6 @@ constexpr std::uint32_t copied_bytes(Family family) {
   return family == Family::v4 ? 80 : 128;
 }
 
-// The comments of the rules where packets end that no evidence tells of; the daemon adds up their counters.
-inline constexpr const char* limited_comment = "not logged: over its flow's rate";
-inline constexpr const char* full_comment = "not logged: too many flows";
-
 /// Makes the chains in which a packet's way through a leg ends, or through one tier of it: counter, log, verdict. A
 /// Pass leaf ends without verdict and so returns to the caller of the tier's chain.
 template <Stance S>

@@ -55,11 +55,14 @@ class TableBuilder {
     for (const PlannedEndpoint& endpoint : plan.endpoints) {
       if (!endpoint.local || endpoint.id.kind != endpoint_kind(hook.point)) continue;
       const PlannedLeg* leg = endpoint.leg(bucket_of(hook.point), hook.direction);
+      const bool observed = is_observed_at(hook, endpoint.id);
+      const bool is_first_behind_dnat = hook.point == LegPoint::forward && hook.direction == Direction::ingress;
+      if (leg == nullptr && observed && is_first_behind_dnat && plan.world == World::pending) leg = &only_earlier_;
       if (leg == nullptr) {
         dispatched.elsewhere.insert(endpoint.interfaces.begin(), endpoint.interfaces.end());
         continue;
       }
-      const PlacedLeg placed{&endpoint, leg, is_observed_at(hook, endpoint.id)};
+      const PlacedLeg placed{&endpoint, leg, observed};
       for (const std::string& interface : endpoint.interfaces) {
         if (interface == "*") {
           dispatched.wildcard = placed;
@@ -139,6 +142,8 @@ class TableBuilder {
     const PlannedEndpoint* pending = nullptr;
   };
 
+  /// Of an endpoint without applyOnForward policy: it only tells what its earlier buckets had decided.
+  const PlannedLeg only_earlier_{Bucket::forward, Direction::ingress, {}, {}, {}, {}, Ending::allow};
   const Plan& enforced_;
   const Plan& pending_;
   std::map<EndpointId, InWorlds> worlds_;

@@ -246,6 +246,10 @@ struct LimiterSet {
 };
 inline const std::vector<Field> limiter_key{Field::source_address, Field::destination_address, Field::destination_port};
 
+// The comments of the rules where packets end that no evidence tells of; the daemon adds up their counters.
+inline constexpr const char* limited_comment = "not logged: over its flow's rate";
+inline constexpr const char* full_comment = "not logged: too many flows";
+
 template <Stance S>
 struct VerdictMap {
   struct Entry {

@@ -82,14 +82,14 @@ TEST_F(Nft, HoldsWhatWasAppliedAndItsComment) {
 
 TEST_F(Nft, CountsByTag) {
   ASSERT_TRUE(apply(counting(100)));
-  EXPECT_EQ(socket_->read_counts().value(), (RuleCounts{{tag, {0, 0}}}));
+  EXPECT_EQ(socket_->read_counts().value().rules, (RuleCounts{{tag, {0, 0}}}));
   send_packet();
   send_packet();
-  EXPECT_EQ(socket_->read_counts().value(), (RuleCounts{{tag, {2, 2 * (20 + 8 + 5)}}}));
+  EXPECT_EQ(socket_->read_counts().value().rules, (RuleCounts{{tag, {2, 2 * (20 + 8 + 5)}}}));
 }
 
 TEST_F(Nft, HasNoCountsWithoutTables) {
-  EXPECT_EQ(socket_->read_counts().value(), RuleCounts{});
+  EXPECT_EQ(socket_->read_counts().value(), KernelCounts{});
 }
 
 TEST_F(Nft, BlamesTheMessageThatTheKernelRefusesAndKeepsTheOldRules) {

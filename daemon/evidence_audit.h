@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "daemon/netlink.h"
+#include "policy/rule_tag.h"
+#include "render/lower.h"
+
+namespace drywall {
+
+/// Compares what the kernel's leaves have counted with the log messages that came: the difference is evidence that
+/// nobody received, also from before this program started. Holds no clock and does no input or output.
+class EvidenceAudit {
+ public:
+  /// How far an earlier run had come, for the next one.
+  struct Mark {
+    std::string rendering;    // of the rules that counted
+    std::uint64_t heard = 0;  // messages of those rules
+    bool operator==(const Mark&) const = default;
+  };
+  struct Findings {
+    std::uint64_t unheard = 0;  // hits that were logged and never came
+    std::uint64_t limited = 0;  // hits over their flow's rate: not logged
+    std::uint64_t full = 0;     // likewise, because too many flows were seen
+  };
+
+  /// True if the leaf of that tag logs each hit that it counts, or counts why not. Allowed connections are counted
+  /// packet by packet and logged once: those are not audited.
+  [[nodiscard]] static bool is_audited(const RuleTag& tag, LogEnforced log_enforced);
+
+  void configure(LogEnforced log_enforced) { log_enforced_ = log_enforced; }
+  void hear(const RuleTag& tag);
+  /// The counters of the rules with this rendering, read now. The first time, if nothing was replaced: of rules found
+  /// in the kernel, whose messages an earlier run may have heard (`left_by`).
+  void read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by);
+  /// The rules were replaced by those of this rendering: what was read last is final, and the new ones count from 0.
+  void replace(std::string_view rendering);
+
+  /// As of the reading before the last: messages may still be under way.
+  [[nodiscard]] Findings findings() const;
+  [[nodiscard]] Mark mark() const { return {rendering_, heard_}; }
+
+ private:
+  LogEnforced log_enforced_ = LogEnforced::all;
+  std::string rendering_;
+  bool has_begun_ = false;
+  std::uint64_t heard_ = 0;         // messages of these rules
+  std::uint64_t hits_ = 0;          // logged hits of these rules, as last read
+  std::uint64_t earlier_hits_ = 0;  // as read the time before
+  Findings current_;                // `limited` and `full` of these rules
+  Findings final_;                  // of all rules before them
+};
+
+/// "RENDERING HEARD" for the runtime directory; untrusted when read back.
+[[nodiscard]] std::string to_string(const EvidenceAudit::Mark& mark);
+[[nodiscard]] std::optional<EvidenceAudit::Mark> parse_mark(std::string_view text);
+
+}  // namespace drywall
