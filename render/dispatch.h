@@ -87,7 +87,8 @@ class Dispatcher {
         name_(fmt::format("{}-{}", to_string(builder.world()), hook.name)) {}
 
   void add(const Dispatched& legs) {
-    if (hook_.point == LegPoint::host) spare_workloads(legs);
+    const bool sent = hook_.point == LegPoint::untracked && hook_.direction == Direction::egress;
+    if (hook_.point == LegPoint::host || sent) spare_workloads(legs);
     add_bridged(legs);
     add_exact(legs);
     if (!legs.wildcard) return;

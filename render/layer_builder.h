@@ -27,6 +27,11 @@ inline std::vector<std::uint8_t> workload_discovery_types() {
   return {130, 131, 132, 133, 135, 136};
 }
 
+/// What no other policy has; in files two kinds are called NetworkPolicy.
+inline std::string identity_of(const PolicyId& id) {
+  return fmt::format("{}/{}/{}", model_kind(id.kind), id.ns, id.name);
+}
+
 /// Builds one family's chains of one world. Chains are made on first use and shared: a leaf by its tag, a policy by its
 /// leg, a tier by its list of policies.
 template <Stance S>
@@ -46,7 +51,10 @@ class LayerBuilder {
   ChainName<S> endpoint_chain(const LegHook& hook, const PlacedLeg& placed) {
     const EndpointId& id = placed.endpoint->id;
     const std::string identity = fmt::format("{}/{}/{}", static_cast<int>(id.kind), id.ns, id.name);
-    return chains_.chain(readable_name(role_of(plan_, hook) + "-endpoint", id.name, identity), [&](auto& rules) {
+    // Not shared with the chain for what the workload sends elsewhere: that must not have the exemption.
+    const char* what = spares_discovery(hook) ? "-endpoint-to-host" : "-endpoint";
+    return chains_.chain(readable_name(role_of(plan_, hook) + what, id.name, identity), [&](auto& rules) {
+      add_safe_whatever(rules, hook, placed);
       earlier_.ask_again(rules, hook, placed);
       add_exemptions(rules, hook, placed);
       for (const PlannedTier& tier : placed.leg->tiers)
@@ -72,23 +80,29 @@ class LayerBuilder {
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:
-  void add_exemptions(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
-    const bool is_host = placed.endpoint->id.kind == EndpointKind::host;
-    if (hook.point != LegPoint::untracked) {
-      if (is_host && has_untracked(*placed.endpoint)) rules.push_back(error_of_an_untracked_flow());
-      if constexpr (S == Stance::enforce) {
-        if (plan_.drop_invalid) rules.push_back(invalid_drop());
-      }
-    }
-    if (is_host && hook.hook != Hook::forward && hook.direction == Direction::ingress) {
+  /// What even an earlier bucket is not asked about: of it that bucket saw another packet, or another direction.
+  void add_safe_whatever(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
+    if (placed.endpoint->id.kind != EndpointKind::host) return;
+    if (hook.point != LegPoint::untracked && has_untracked(*placed.endpoint))
+      rules.push_back(error_of_an_untracked_flow());
+    if (hook.hook != Hook::forward && hook.direction == Direction::ingress)
       rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}}));
+  }
+
+  void add_exemptions(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
+    if constexpr (S == Stance::enforce) {
+      if (plan_.drop_invalid && hook.point != LegPoint::untracked) rules.push_back(invalid_drop());
     }
-    if (hook.point == LegPoint::workload && hook.hook == Hook::input && family_ == Family::v6) {
+    if (spares_discovery(hook)) {
       rules.push_back(
           rule_ending<S>(Accept{}, {protocol_is(protocol::icmpv6), icmp_type_in(workload_discovery_types())}));
     }
     if (placed.leg->essentials) add_essentials(rules, plan_.policies[*placed.leg->essentials]);
     if (placed.leg->failsafes) add_failsafes(rules, hook, plan_.policies[*placed.leg->failsafes]);
+  }
+
+  [[nodiscard]] bool spares_discovery(const LegHook& hook) const {
+    return hook.point == LegPoint::workload && hook.hook == Hook::input && family_ == Family::v6;
   }
 
   static bool has_untracked(const PlannedEndpoint& endpoint) {
@@ -156,7 +170,7 @@ class LayerBuilder {
   /// here.
   ChainName<S> tier_chain(const LegHook& hook, const PlannedTier& tier) {
     std::string identity = fmt::format("{}/{}", tier.name, tier.end.id);
-    for (const PolicyIndex index : tier.policies) identity += "/" + to_string(plan_.policies[index].id);
+    for (const PolicyIndex index : tier.policies) identity += "/" + identity_of(plan_.policies[index].id);
     return chains_.chain(readable_name(role_of(plan_, hook) + "-tier", tier.name, identity), [&](auto& rules) {
       for (const PolicyIndex index : tier.policies) {
         const PlannedPolicy& policy = plan_.policies[index];
@@ -179,7 +193,7 @@ class LayerBuilder {
 
   ChainName<S> policy_chain(const LegHook& hook, PolicyIndex index) {
     const PlannedPolicy& policy = plan_.policies[index];
-    const std::string name = readable_name(role_of(plan_, hook) + "-policy", policy.id.name, to_string(policy.id));
+    const std::string name = readable_name(role_of(plan_, hook) + "-policy", policy.id.name, identity_of(policy.id));
     return chains_.chain(name, [&](auto& rules) { add_policy_rules(rules, hook, policy); });
   }
 

@@ -132,7 +132,7 @@ class TableBuilder {
     if (hook.hook == Hook::postrouting) {
       rules.push_back(leave_if({FieldIs{Field::in_index, Compare::not_equal, {}, index_bytes(0)}}));
       rules.push_back(leave_if({StatusIs{ct_status::dnat, Sense::is_not}}));
-      rules.push_back(leave_if({StateIs{ct_state::untracked}}));
+      rules.push_back(leave_if({StateIs{ct_state::untracked | ct_state::invalid}}));  // they are never DNATed
     }
     return rules;
   }

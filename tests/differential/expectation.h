@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "policy/classifier.h"
+#include "policy/compile.h"
+#include "policy/path.h"
+#include "policy/rule_tag.h"
+#include "render/lower.h"
+#include "tests/differential/journey.h"
+
+namespace drywall::test {
+
+/// What one packet leaves behind: each log with the packet as it was there, and what became of it.
+struct Outcome {
+  struct Log {
+    RuleTag tag;
+    Packet packet;
+    bool operator==(const Log&) const = default;
+  };
+  std::vector<Log> logs;
+  std::string fate;  // as Observed::fate
+  bool operator==(const Outcome&) const = default;
+};
+
+/// What becomes of a packet that nothing drops.
+[[nodiscard]] std::string fate_of(const Passage& passage);
+
+struct Expected {
+  Outcome outcome;
+  bool connects;  // the kernel knows its connection from now on
+};
+
+/// Both worlds of a policy directory, and what the evaluator says of packets there.
+class JudgedDirectory {
+ public:
+  explicit JudgedDirectory(const Inventory& inventory);
+  JudgedDirectory(const JudgedDirectory&) = delete;
+  JudgedDirectory& operator=(const JudgedDirectory&) = delete;
+
+  [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const { return lower(enforced_.plan, pending_.plan, {}); }
+
+  /// False of what the host sends by another link than it meant before DNAT, if there is untracked policy for what it
+  /// sends: the kernel asks that at the first link's endpoint, judge() at the second's.
+  [[nodiscard]] bool can_tell(const Journey& journey) const;
+  Expected expect(const Journey& journey, Tracking tracking);
+  /// For people: each log with the rule that it names.
+  [[nodiscard]] std::string describe(const Outcome& outcome) const;
+
+ private:
+  struct Judged {
+    explicit Judged(Plan made) : plan(std::move(made)), endpoints(plan, {}), classifier(plan) {}
+    Plan plan;
+    EndpointMap endpoints;
+    Classifier classifier;
+  };
+  struct Station;
+  class Walk;
+
+  [[nodiscard]] bool is_observed(const Station& station) const;
+  [[nodiscard]] std::vector<RuleTag> logs_of(World world, const Station& station) const;
+
+  Judged enforced_;
+  Judged pending_;
+};
+
+}  // namespace drywall::test
