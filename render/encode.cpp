@@ -44,7 +44,8 @@ using UdataPtr = std::unique_ptr<nftnl_udata_buf, Freer<nftnl_udata_buf_free>>;
 // Messages are built here one by one, then appended. A rule is a few KB; elements come in portions that stay well below
 // the 64 KiB of one attribute.
 constexpr std::size_t message_room = 256U << 10U;
-constexpr std::size_t elements_a_message = 1000;
+constexpr std::size_t most_element_bytes = 48U << 10U;
+constexpr std::size_t element_overhead = 64;  // of one element's attribute headers, at most
 
 std::uint16_t netfilter_family(Family family) {
   return family == Family::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
@@ -79,6 +80,7 @@ class ExpressionWriter {
             },
             [&](const IsOriginalDirection&) { original_direction(); },
             [&](const SourceIsLocal&) { fib(NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, RTN_LOCAL_TYPE); },
+            [&](const DestinationIsBroadcast&) { fib(NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR, RTN_BROADCAST_TYPE); },
             [&](const NoReversePath&) { fib(NFT_FIB_RESULT_OIF, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF, 0); },
         },
         match);
@@ -135,7 +137,8 @@ class ExpressionWriter {
   void dispatch(const std::vector<Field>& fields, const std::string& map) { lookup(fields, map, 0, true); }
 
  private:
-  static constexpr std::uint32_t RTN_LOCAL_TYPE = 2;  // RTN_LOCAL, linux/rtnetlink.h
+  static constexpr std::uint32_t RTN_LOCAL_TYPE = 2;  // RTN_LOCAL and RTN_BROADCAST, linux/rtnetlink.h
+  static constexpr std::uint32_t RTN_BROADCAST_TYPE = 3;
 
   void add(nftnl_expr* expr) { nftnl_rule_add_expr(rule_, expr); }
 
@@ -396,7 +399,7 @@ class BatchWriter {
   void elements(Family family, const Set& set) {
     ElementPortions portions(*this, family, set.name);
     for (const Element& element : set.elements) {
-      portions.add(element, set.interval, [](nftnl_set_elem*) {});
+      portions.add(element, set.interval, 0, [](nftnl_set_elem*) {});
     }
     portions.flush();
   }
@@ -405,7 +408,8 @@ class BatchWriter {
   void elements(Family family, const VerdictMap<S>& map) {
     ElementPortions portions(*this, family, map.name);
     for (const auto& entry : map.entries) {
-      portions.add(entry.key, map.interval, [&](nftnl_set_elem* element) { set_verdict<S>(element, entry.verdict); });
+      portions.add(entry.key, map.interval, entry_chain_size(entry.verdict),
+                   [&](nftnl_set_elem* element) { set_verdict<S>(element, entry.verdict); });
     }
     portions.flush();
   }
@@ -420,7 +424,7 @@ class BatchWriter {
         : batch_(batch), family_(family), name_(set) {}
 
     template <class SetData>
-    void add(const Element& element, bool interval, SetData set_data) {
+    void add(const Element& element, bool interval, std::size_t data_size, SetData set_data) {
       if (!portion_) {
         portion_.reset(nftnl_set_alloc());
         nftnl_set_set_str(portion_.get(), NFTNL_SET_TABLE, table_name);
@@ -430,7 +434,8 @@ class BatchWriter {
       set_data(first);
       nftnl_set_elem_add(portion_.get(), first);
       if (interval) add_interval_end(element.last);
-      if (++count_ == elements_a_message) flush();
+      bytes_ += (interval ? 2 : 1) * (element_overhead + element.first.size()) + data_size;
+      if (bytes_ >= most_element_bytes) flush();
     }
 
     void flush() {
@@ -439,7 +444,7 @@ class BatchWriter {
       nftnl_set_elems_nlmsg_build_payload(header, portion_.get());
       batch_.finish(header, {fmt::format("elements of set {} {} {}", family_text(family_), table_name, name_), {}});
       portion_.reset();
-      count_ = 0;
+      bytes_ = 0;
     }
 
    private:
@@ -464,8 +469,18 @@ class BatchWriter {
     Family family_;
     const std::string& name_;
     SetPtr portion_;
-    std::size_t count_ = 0;
+    std::size_t bytes_ = 0;  // of the portion, at most
   };
+
+  template <class Verdict>
+  static std::size_t entry_chain_size(const Verdict& verdict) {
+    return std::visit(
+        [](const auto& v) -> std::size_t {
+          if constexpr (requires { v.to.text; }) return v.to.text.size();
+          return 0;
+        },
+        verdict);
+  }
 
   static TablePtr table_of(Family family) {
     TablePtr table(nftnl_table_alloc());

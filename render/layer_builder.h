@@ -85,8 +85,25 @@ class LayerBuilder {
     if (placed.endpoint->id.kind != EndpointKind::host) return;
     if (hook.point != LegPoint::untracked && has_untracked(*placed.endpoint))
       rules.push_back(error_of_an_untracked_flow());
-    if (hook.hook != Hook::forward && hook.direction == Direction::ingress)
-      rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}}));
+    if (hook.hook != Hook::forward && hook.direction == Direction::ingress) add_own_copies(rules, hook, placed);
+  }
+
+  /// What the host sends to a group comes back to it by the interface that it left by. Such a copy still has the
+  /// connection of its original, or is still untracked; a packet from outside that gives our address as its source has
+  /// none yet, so at raw it is invalid and later not confirmed.
+  void add_own_copies(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) const {
+    std::vector<Match> known;
+    if (hook.point == LegPoint::untracked) {
+      known.push_back(StateIs{ct_state::fresh | ct_state::established | ct_state::related | ct_state::untracked});
+    } else {
+      known.push_back(StatusIs{ct_status::confirmed});
+      if (has_untracked(*placed.endpoint)) known.push_back(StateIs{ct_state::untracked});
+    }
+    for (const Match& match : known) {
+      rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}, match}));
+      if (family_ == Family::v4)
+        rules.push_back(rule_ending<S>(Accept{}, {DestinationIsBroadcast{}, SourceIsLocal{}, match}));
+    }
   }
 
   void add_exemptions(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {

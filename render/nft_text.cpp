@@ -127,6 +127,7 @@ std::string match_text(const Match& match, Family family) {
           [&](const StatusIs& m) { return status_text(m); },
           [&](const IsOriginalDirection&) { return std::string("ct direction original"); },
           [&](const SourceIsLocal&) { return std::string("fib saddr type local"); },
+          [&](const DestinationIsBroadcast&) { return std::string("fib daddr type broadcast"); },
           [&](const NoReversePath&) { return std::string("fib saddr . iif oif 0"); },
       },
       match);

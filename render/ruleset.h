@@ -89,11 +89,16 @@ struct IsOriginalDirection {
 struct SourceIsLocal {
   bool operator==(const SourceIsLocal&) const = default;
 };
+/// The destination is a broadcast address of an interface of the host (fib daddr type broadcast); IPv4 only.
+struct DestinationIsBroadcast {
+  bool operator==(const DestinationIsBroadcast&) const = default;
+};
 /// There is no route back to the source through the interface that the packet came in by (fib saddr . iif oif 0).
 struct NoReversePath {
   bool operator==(const NoReversePath&) const = default;
 };
-using Match = std::variant<FieldIs, FieldIn, StateIs, StatusIs, IsOriginalDirection, SourceIsLocal, NoReversePath>;
+using Match = std::variant<FieldIs, FieldIn, StateIs, StatusIs, IsOriginalDirection, SourceIsLocal,
+                           DestinationIsBroadcast, NoReversePath>;
 
 /// Holds as long as no more than `rate` packets come in `seconds`, after the first `burst`.
 struct Limit {
