@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "render/lower.h"
 #include "render/lower_match.h"
 #include "render/name.h"
+#include "render/port_index.h"
 
 namespace drywall {
 
@@ -43,7 +45,8 @@ class LayerBuilder {
         options_(options),
         sets_(sets),
         leaves_(plan, family, options, sets, chains_),
-        earlier_(plan, family, sets, chains_, leaves_) {}
+        earlier_(plan, family, sets, chains_, leaves_),
+        is_fan_out_small_(has_small_fan_out(plan)) {}
   LayerBuilder(const LayerBuilder&) = delete;
   LayerBuilder& operator=(const LayerBuilder&) = delete;
 
@@ -182,13 +185,23 @@ class LayerBuilder {
     }
   }
 
-  /// The policies of one tier, then its end. Pass leads out of here, back to the endpoint's chain and so to the next
-  /// tier; from a chain of its own a policy's Pass would come back into this tier, so such a policy is written out
-  /// here.
+  /// The policies of one tier, then its end, as one list by port where that pays. Pass leads out of here, back to the
+  /// endpoint's chain and so to the next tier; from a chain of its own a policy's Pass would come back into this tier,
+  /// so such a policy is written out here.
   ChainName<S> tier_chain(const LegHook& hook, const PlannedTier& tier) {
     std::string identity = fmt::format("{}/{}", tier.name, tier.end.id);
     for (const PolicyIndex index : tier.policies) identity += "/" + identity_of(plan_.policies[index].id);
-    return chains_.chain(readable_name(role_of(plan_, hook) + "-tier", tier.name, identity), [&](auto& rules) {
+    const std::string name = readable_name(role_of(plan_, hook) + "-tier", tier.name, identity);
+    return chains_.chain(name, [&](auto& rules) {
+      if (is_fan_out_small_) {
+        std::vector<NftRule<S>> all;
+        for (const PolicyIndex index : tier.policies) add_policy_rules(all, hook, plan_.policies[index]);
+        all.push_back(end_of_tier(hook, tier));
+        if (auto indexed = PortIndex<S>::index(chains_, name, all, options_.fewest_port_rules)) {
+          rules = std::move(*indexed);
+          return;
+        }
+      }
       for (const PolicyIndex index : tier.policies) {
         const PlannedPolicy& policy = plan_.policies[index];
         if (has_pass(policy)) {
@@ -197,11 +210,34 @@ class LayerBuilder {
           rules.push_back(rule_ending<S>(Jump<S>{policy_chain(hook, index)}));
         }
       }
-      const TraceEntry end = trace_entry(plan_, tier);
-      rules.push_back(rule_ending<S>(Goto<S>{leaves_.leaf(
-          hook, tier.end.action, tier.end.id,
-          fmt::format("end of tier {} after {}", tier.name, to_string(plan_.policies[tier.end.blamed].id)), end.at)}));
+      rules.push_back(end_of_tier(hook, tier));
     });
+  }
+
+  NftRule<S> end_of_tier(const LegHook& hook, const PlannedTier& tier) {
+    const TraceEntry end = trace_entry(plan_, tier);
+    const std::string what =
+        fmt::format("end of tier {} after {}", tier.name, to_string(plan_.policies[tier.end.blamed].id));
+    return rule_ending<S>(Goto<S>{leaves_.leaf(hook, tier.end.action, tier.end.id, what, end.at)});
+  }
+
+  /// True if writing each tier's policies out, instead of sharing chains of them, makes few rules more.
+  static bool has_small_fan_out(const Plan& plan) {
+    std::set<std::pair<Direction, std::vector<PolicyIndex>>> lists;
+    std::set<PolicyIndex> used;
+    std::size_t written_out = 0;
+    for (const PlannedEndpoint& endpoint : plan.endpoints) {
+      for (const PlannedLeg& leg : endpoint.legs) {
+        for (const PlannedTier& tier : leg.tiers) {
+          if (!lists.emplace(leg.direction, tier.policies).second) continue;
+          used.insert(tier.policies.begin(), tier.policies.end());
+          for (const PolicyIndex index : tier.policies) written_out += plan.policies[index].rules.size();
+        }
+      }
+    }
+    std::size_t shared = 0;
+    for (const PolicyIndex index : used) shared += plan.policies[index].rules.size();
+    return written_out <= 4 * shared + 1000;
   }
 
   static bool has_pass(const PlannedPolicy& policy) {
@@ -248,6 +284,7 @@ class LayerBuilder {
   ChainPool<S> chains_;
   LeafBuilder<S> leaves_;
   EarlierBuckets<S> earlier_;
+  bool is_fan_out_small_;
 };
 
 }  // namespace drywall

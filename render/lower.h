@@ -32,6 +32,7 @@ struct RenderOptions {
   std::uint16_t nflog_group = 4242;
   LogEnforced log_enforced = LogEnforced::all;
   LogLimits limits = {};
+  std::size_t fewest_port_rules = 6;  // of one tier that are worth a lookup by port
   HookPriorities priorities = {};
   bool operator==(const RenderOptions&) const = default;
 };

@@ -41,7 +41,12 @@ class JudgedDirectory {
   JudgedDirectory(const JudgedDirectory&) = delete;
   JudgedDirectory& operator=(const JudgedDirectory&) = delete;
 
-  [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const { return lower(enforced_.plan, pending_.plan, {}); }
+  /// Rules are looked up by port in every second directory, however few they are.
+  [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const {
+    RenderOptions options;
+    if (enforced_.plan.policies.size() % 2 == 0) options.fewest_port_rules = 1;
+    return lower(enforced_.plan, pending_.plan, options);
+  }
 
   /// False of what the host sends by another link than it meant before DNAT, if there is untracked policy for what it
   /// sends: the kernel asks that at the first link's endpoint, judge() at the second's.

@@ -205,9 +205,9 @@ TEST(Lower, ManyRulesOfOnePortEachBecomeOneLookup) {
   const Ruleset ruleset = lowered(inventory);
   const auto& layer = ruleset.tables.at(0).enforce;
   const auto chain =
-      std::ranges::find_if(layer.chains, [](const auto& c) { return c.name.text.starts_with("eni-policy-p-"); });
+      std::ranges::find_if(layer.chains, [](const auto& c) { return c.name.text.starts_with("eni-tier-"); });
   ASSERT_NE(chain, layer.chains.end());
-  ASSERT_EQ(chain->rules.size(), 1U);
+  ASSERT_EQ(chain->rules.size(), 2U);  // and the end of the tier
   const auto& lookup = std::get<Dispatch<Stance::enforce>>(chain->rules[0].end);
   const auto map = std::ranges::find(layer.maps, lookup.map, &VerdictMap<Stance::enforce>::name);
   ASSERT_NE(map, layer.maps.end());
@@ -215,6 +215,49 @@ TEST(Lower, ManyRulesOfOnePortEachBecomeOneLookup) {
   const auto& first = std::get<Goto<Stance::enforce>>(map->entries[0].verdict);
   EXPECT_EQ(first.to.text, to_string(RuleTag{World::enforced, LegPoint::host, Direction::ingress, Action::deny,
                                              rule_id(policy.id, Direction::ingress, 0)}));
+}
+
+/// The rules that a packet of TCP port 80 is asked by, once a lookup has found its port.
+std::vector<std::string> rules_of_port_80(const Ruleset& ruleset) {
+  std::istringstream lines(nft_text(ruleset));
+  std::vector<std::string> found;
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("  chain eni-tier-") == 0 && line.find("-6-80 {") != std::string::npos && found.empty()) {
+      inside = true;
+    } else if (inside && line == "  }") {
+      inside = false;
+    } else if (inside) {
+      found.push_back(line.substr(4, std::max<std::size_t>(line.find("goto"), 5) - 5));
+    }
+  }
+  return found;
+}
+
+TEST(Lower, ALookupByPortKeepsTheRulesThatConcernThePortInTheirOrder) {
+  Inventory inventory = one_host();
+  Policy policy = global_policy("p", Action::allow);
+  policy.ingress.clear();
+  const auto add = [&](std::optional<Protocol> protocol, std::vector<PortRange> ports, const char* source) {
+    Rule rule = test::rule(Action::deny);
+    rule.protocol = protocol;
+    rule.destination.ports.ranges = std::move(ports);
+    if (source != nullptr) rule.source.nets = {*parse_prefix(source)};
+    policy.ingress.push_back(rule);
+  };
+  add(protocol::tcp, {{80, 80}}, "10.1.0.0/16");
+  add(protocol::udp, {}, nullptr);                  // never a packet of TCP
+  add(protocol::tcp, {{70, 90}}, "10.2.0.0/16");    // holds of port 80
+  add(protocol::tcp, {{100, 200}}, "10.3.0.0/16");  // does not
+  add({}, {}, "10.4.0.0/16");
+  for (const std::uint16_t port : std::array<std::uint16_t, 5>{1, 2, 3, 4, 5})
+    add(protocol::tcp, {{port, port}}, nullptr);
+  add(protocol::tcp, {{80, 80}}, nullptr);  // ends every packet's way
+  add(protocol::tcp, {{80, 80}}, "10.5.0.0/16");
+  inventory.policies = {policy};
+  EXPECT_EQ(rules_of_port_80(lowered(inventory)),
+            (std::vector<std::string>{"ip saddr & 255.255.0.0 == 10.1.0.0", "ip saddr & 255.255.0.0 == 10.2.0.0",
+                                      "ip saddr & 255.255.0.0 == 10.4.0.0", ""}));
 }
 
 }  // namespace
