@@ -5,12 +5,11 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "policy/classifier.h"
 #include "policy/compile.h"
-#include "policy/path.h"
 #include "policy/rule_tag.h"
 #include "render/lower.h"
 #include "tests/differential/journey.h"
+#include "tests/differential/station.h"
 
 namespace drywall::test {
 
@@ -56,20 +55,11 @@ class JudgedDirectory {
   [[nodiscard]] std::string describe(const Outcome& outcome) const;
 
  private:
-  struct Judged {
-    explicit Judged(Plan made) : plan(std::move(made)), endpoints(plan, {}), classifier(plan) {}
-    Plan plan;
-    EndpointMap endpoints;
-    Classifier classifier;
-  };
-  struct Station;
-  class Walk;
-
+  class Prediction;
   [[nodiscard]] bool is_observed(const Station& station) const;
-  [[nodiscard]] std::vector<RuleTag> logs_of(World world, const Station& station) const;
 
-  Judged enforced_;
-  Judged pending_;
+  JudgedWorld enforced_;
+  JudgedWorld pending_;
 };
 
 }  // namespace drywall::test

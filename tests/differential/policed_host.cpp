@@ -338,6 +338,7 @@ Observed PolicedHost::hear() {
       const Heard heard = heard_in(message);
       if (heard.prefix == "marker") {
         if (observed.fate.empty()) observed.fate = "dropped";
+        ++tally_[observed.fate];
         return observed;
       }
       if (heard.prefix == "delivered" || heard.prefix == "sent") {
@@ -350,6 +351,7 @@ Observed PolicedHost::hear() {
           decode_nflog(std::as_bytes(std::span(reinterpret_cast<const char*>(message), message->nlmsg_len)), {});
       if (!logged) throw std::runtime_error(fmt::format("a log that cannot be read: {}", heard.prefix));
       observed.logs.push_back(*logged);
+      ++tally_[to_string(logged->tag).substr(3, 4)];
     }
   }
 }

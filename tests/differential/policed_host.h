@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ class PolicedHost {
   /// One packet, or the fragments of one, that comes in by `link`, or is sent by the host if that is empty.
   Observed see(const std::string& link, const std::vector<Octets>& ip_packets);
 
+  /// How often it has logged what, by world, leg, direction and action ("eniA"), and how often a packet had which fate.
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& tally() const { return tally_; }
+
   /// Lets connection tracking forget the connection that began with this packet, as it was before any DNAT.
   void forget(const Packet& first);
 
@@ -50,6 +54,7 @@ class PolicedHost {
   int raw_v6_ = -1;
   std::map<std::string, int> far_ends_;             // by link: index of its other end
   std::map<unsigned, std::string> links_by_index_;  // and of the link itself
+  std::map<std::string, std::uint64_t> tally_;
 };
 
 }  // namespace drywall::test

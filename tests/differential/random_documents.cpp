@@ -55,7 +55,7 @@ class RandomDocuments {
       tiers_.emplace_back(name);
       YamlValue spec;
       if (!random_.chance(4)) spec.set("order", plain(random_.pick({"-5", "0", "1", "1", "999.5", "1000", "2e6"})));
-      if (!random_.chance(3)) spec.set("defaultAction", text(random_.pick({"Deny", "Pass"})));
+      if (!random_.chance(3)) spec.set("defaultAction", text(random_.pick({"Deny", "Pass", "Pass"})));
       add(calico, "Tier", metadata(name)).set("spec", std::move(spec));
     }
     tiers_.insert(tiers_.end(), {"default", "kube-admin", "kube-baseline"});
@@ -100,7 +100,7 @@ class RandomDocuments {
   YamlValue profiles(std::vector<std::string> more) {
     std::vector<std::string> names{"open", "open", "mixed", "missing", "projectcalico-default-allow"};
     names.insert(names.end(), more.begin(), more.end());
-    names = random_.some(std::move(names), random_.below(3));
+    names = random_.some(std::move(names), random_.below(4));
     names.erase(std::unique(names.begin(), names.end()), names.end());
     return texts(names);
   }

@@ -76,9 +76,9 @@ YamlValue RandomPolicies::order() {
   return plain(random_.pick({"-1", "-0.5", "0", "1", "1", "1.5", "1000", "1e3", "1000000"}));
 }
 
-/// doNotTrack, preDNAT, applyOnForward. At most one policy in four is early.
+/// doNotTrack, preDNAT, applyOnForward.
 void RandomPolicies::add_host_options(YamlValue& spec) {
-  const bool early = early_ == EarlyPolicies::allowed && random_.chance(4);
+  const bool early = early_ == EarlyPolicies::allowed && random_.chance(2);
   if (early) {
     spec.set(random_.pick({"doNotTrack", "preDNAT"}), plain("true"));
   } else if (random_.chance(20)) {
@@ -107,7 +107,7 @@ YamlValue RandomPolicies::calico_spec(PolicyKind kind) {
   if (!is_staged(kind)) add_left_over_action(spec);
   const YamlValue* action = spec.find("stagedAction");
   const bool deletion = action != nullptr && action->text == "Delete";
-  if (random_.chance(2)) spec.set("tier", text(random_.pick(tiers_)));
+  if (!random_.chance(3)) spec.set("tier", text(random_.pick(tiers_)));
   if (deletion) return spec;
   if (!random_.chance(4)) spec.set("order", order());
   if (random_.chance(2)) spec.set("selector", quoted(random_.chance(5) ? "" : selectors_.selector()));

@@ -149,7 +149,7 @@ YamlValue RandomRules::calico(RuleWriter writer, Direction direction) {
   std::vector<std::string> actions{"Allow", "Allow", "Allow", "Deny", "Deny", "Log"};
   if (writer != RuleWriter::profile) actions.insert(actions.end(), {"Pass", "Pass"});
   YamlValue rule = mapping({{"action", plain(random_.pick(actions))}});
-  if (random_.chance(8)) return rule;
+  if (random_.chance(5)) return rule;
   std::optional<Family> family;
   if (random_.chance(2)) family = random_.pick({Family::v4, Family::v6});
   add_protocol(rule, family);
