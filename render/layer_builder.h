@@ -100,7 +100,8 @@ class LayerBuilder {
       known.push_back(StateIs{ct_state::fresh | ct_state::established | ct_state::related | ct_state::untracked});
     } else {
       known.push_back(StatusIs{ct_status::confirmed});
-      if (has_untracked(*placed.endpoint)) known.push_back(StateIs{ct_state::untracked});
+      // The pending world would track what enforced policy leaves untracked.
+      if (S == Stance::observe || has_untracked(*placed.endpoint)) known.push_back(StateIs{ct_state::untracked});
     }
     for (const Match& match : known) {
       rules.push_back(rule_ending<S>(Accept{}, {own_multicast(), SourceIsLocal{}, match}));

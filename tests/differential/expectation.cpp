@@ -127,6 +127,9 @@ bool JudgedDirectory::is_observed(const Station& station) const {
 }
 
 bool JudgedDirectory::can_tell(const Journey& journey) const {
+  const bool is_own_to_group = journey.in.empty() && is_group(journey.crafted.packet.destination);
+  if (is_own_to_group && !enforced_.plan.drop_invalid && tracking_of(journey.crafted) == Tracking::invalid)
+    return false;
   const bool rerouted =
       passage_of(journey, Translates::no).out_interface != passage_of(journey, Translates::yes).out_interface;
   if (!journey.in.empty() || !rerouted) return true;

@@ -48,7 +48,9 @@ class JudgedDirectory {
   }
 
   /// False of what the host sends by another link than it meant before DNAT, if there is untracked policy for what it
-  /// sends: the kernel asks that at the first link's endpoint, judge() at the second's.
+  /// sends: the kernel asks that at the first link's endpoint, judge() at the second's. Nor of what the host sends to a
+  /// group if connection tracking takes it for invalid and invalid packets are let through: the copy that comes back
+  /// has no connection to be known by, and is judged.
   [[nodiscard]] bool can_tell(const Journey& journey) const;
   Expected expect(const Journey& journey, Tracking tracking);
   /// For people: each log with the rule that it names.
