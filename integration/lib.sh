@@ -225,10 +225,14 @@ serve() {
   eventually 10 test -e "$ready" || fail "$name cannot serve $protocol $*"
 }
 
-# attempt FROM TO PROTOCOL PORT TIMEOUT: 0 answered, 1 no answer, 2 refused. TO may be "host".
+# attempt FROM TO PROTOCOL PORT TIMEOUT: 0 answered, 1 no answer, 2 refused. TO may be "host", or an address.
 attempt() {
   local to
-  to=$([ "$2" = host ] && address host "$1" || address "$2")
+  case $2 in
+    host) to=$(address host "$1") ;;
+    *[.:]*) to=$2 ;;
+    *) to=$(address "$2") ;;
+  esac
   in_namespace "$1" python3 "$integration/traffic.py" connect "$3" "$to" "$4" "$5"
 }
 
