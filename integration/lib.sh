@@ -263,6 +263,19 @@ expect_denied() {
   passed "$1 does not reach $2 on $3 $4 (IPv$family)"
 }
 
+# expect_delivered FROM TO SOURCE DESTINATION [SOURCE_PORT PORT]: a UDP datagram that FROM sends under any address reaches TO.
+expect_delivered() {
+  python3 -B "$integration/crafted.py" --within 3 "$@" || fail "what $1 sends from $3 to $4 does not come through to $2"
+  passed "what $1 sends from $3 to $4 comes through to $2"
+}
+
+expect_stopped() {
+  local status=0
+  python3 -B "$integration/crafted.py" "$@" || status=$?
+  [ "$status" = 1 ] || fail "what $1 sends from $3 to $4 should not come through to $2, got $status"
+  passed "what $1 sends from $3 to $4 does not come through to $2"
+}
+
 # expect_flow KEY=VALUE...: some flow record has all of these; keys: integration/flow_match.py.
 expect_flow() {
   python3 "$integration/flow_match.py" --within 5 "$build/drywall" "$@" || fail "no flow record with $*"
