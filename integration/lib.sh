@@ -82,10 +82,44 @@ neighbour() {
   ip -n "$name" -6 route add default via "fd77:$number::1"
 }
 
+# bridge NAME N [yes]: one of the policed host, with the addresses 10.77.N.1 and fd77:N::1. The kernel shows what it
+# forwards inside a bridge to IP's hooks only with "yes" (if it can).
+bridge() {
+  if [ -d /proc/sys/net/bridge ]; then
+    sysctl_write net.bridge.bridge-nf-call-iptables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
+    sysctl_write net.bridge.bridge-nf-call-ip6tables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
+  fi
+  ip link add "$1" type bridge
+  sysctl_write "net.ipv6.conf.$1.accept_dad" 0
+  ip addr add "10.77.$2.1/24" dev "$1"
+  ip addr add "fd77:$2::1/64" dev "$1" nodad
+  ip link set "$1" up
+  bridge_number[$1]=$2
+}
+
+# bridged NAME BRIDGE LAST: a host in a namespace of its own behind a bridge, whose port if-NAME is. It has the addresses
+# 10.77.N.LAST and fd77:N::LAST.
+declare -A bridge_number=() bridged_last=()
+bridged() {
+  local name=$1 number=${bridge_number[$2]}
+  neighbour_number[$name]=$number
+  bridged_last[$name]=$3
+  ip netns add "$name"
+  in_namespace "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+  ip link add "if-$name" type veth peer name eth0 netns "$name"
+  ip link set "if-$name" master "$2" up
+  ip -n "$name" addr add "10.77.$number.$3/24" dev eth0
+  ip -n "$name" addr add "fd77:$number::$3/64" dev eth0 nodad
+  ip -n "$name" link set lo up
+  ip -n "$name" link set eth0 up
+  ip -n "$name" route add default via "10.77.$number.1"
+  ip -n "$name" -6 route add default via "fd77:$number::1"
+}
+
 # address NAME: of a neighbour, in the family at hand; address host NAME: of the policed host as that neighbour sees it.
 family=4
 address() {
-  local last=2 name=$1
+  local name=$1 last=${bridged_last[$1]:-2}
   if [ "$name" = host ]; then
     last=1 name=$2
   fi
@@ -193,7 +227,7 @@ END
 
 # given_workload NAME NAMESPACE: a neighbour as a workload of the policed host, labelled app=NAME and env=NAMESPACE.
 given_workload() {
-  local number=${neighbour_number[$1]}
+  local number=${neighbour_number[$1]} last=${bridged_last[$1]:-2}
   [ -e "$policy_dir/namespace-$2.yaml" ] || write_policy "namespace-$2.yaml" <<END
 apiVersion: v1
 kind: Namespace
@@ -209,7 +243,7 @@ metadata:
 spec:
   node: host
   interfaceName: if-$1
-  ipNetworks: [10.77.$number.2/32, "fd77:$number::2/128"]
+  ipNetworks: [10.77.$number.$last/32, "fd77:$number::$last/128"]
   profiles: [kns.$2]
 END
 }
