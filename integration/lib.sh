@@ -82,10 +82,44 @@ neighbour() {
   ip -n "$name" -6 route add default via "fd77:$number::1"
 }
 
+# bridge NAME N [yes]: one of the policed host, with the addresses 10.77.N.1 and fd77:N::1. The kernel shows what it
+# forwards inside a bridge to IP's hooks only with "yes" (if it can).
+bridge() {
+  if [ -d /proc/sys/net/bridge ]; then
+    sysctl_write net.bridge.bridge-nf-call-iptables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
+    sysctl_write net.bridge.bridge-nf-call-ip6tables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
+  fi
+  ip link add "$1" type bridge
+  sysctl_write "net.ipv6.conf.$1.accept_dad" 0
+  ip addr add "10.77.$2.1/24" dev "$1"
+  ip addr add "fd77:$2::1/64" dev "$1" nodad
+  ip link set "$1" up
+  bridge_number[$1]=$2
+}
+
+# bridged NAME BRIDGE LAST: a host in a namespace of its own behind a bridge, whose port if-NAME is. It has the addresses
+# 10.77.N.LAST and fd77:N::LAST.
+declare -A bridge_number=() bridged_last=()
+bridged() {
+  local name=$1 number=${bridge_number[$2]}
+  neighbour_number[$name]=$number
+  bridged_last[$name]=$3
+  ip netns add "$name"
+  in_namespace "$name" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
+  ip link add "if-$name" type veth peer name eth0 netns "$name"
+  ip link set "if-$name" master "$2" up
+  ip -n "$name" addr add "10.77.$number.$3/24" dev eth0
+  ip -n "$name" addr add "fd77:$number::$3/64" dev eth0 nodad
+  ip -n "$name" link set lo up
+  ip -n "$name" link set eth0 up
+  ip -n "$name" route add default via "10.77.$number.1"
+  ip -n "$name" -6 route add default via "fd77:$number::1"
+}
+
 # address NAME: of a neighbour, in the family at hand; address host NAME: of the policed host as that neighbour sees it.
 family=4
 address() {
-  local last=2 name=$1
+  local name=$1 last=${bridged_last[$1]:-2}
   if [ "$name" = host ]; then
     last=1 name=$2
   fi
@@ -204,7 +238,7 @@ END
 
 # given_workload NAME NAMESPACE: a neighbour as a workload of the policed host, labelled app=NAME and env=NAMESPACE.
 given_workload() {
-  local number=${neighbour_number[$1]}
+  local number=${neighbour_number[$1]} last=${bridged_last[$1]:-2}
   [ -e "$policy_dir/namespace-$2.yaml" ] || write_policy "namespace-$2.yaml" <<END
 apiVersion: v1
 kind: Namespace
@@ -220,7 +254,7 @@ metadata:
 spec:
   node: host
   interfaceName: if-$1
-  ipNetworks: [10.77.$number.2/32, "fd77:$number::2/128"]
+  ipNetworks: [10.77.$number.$last/32, "fd77:$number::$last/128"]
   profiles: [kns.$2]
 END
 }
@@ -236,10 +270,14 @@ serve() {
   eventually 10 test -e "$ready" || fail "$name cannot serve $protocol $*"
 }
 
-# attempt FROM TO PROTOCOL PORT TIMEOUT: 0 answered, 1 no answer, 2 refused. TO may be "host".
+# attempt FROM TO PROTOCOL PORT TIMEOUT: 0 answered, 1 no answer, 2 refused. TO may be "host", or an address.
 attempt() {
   local to
-  to=$([ "$2" = host ] && address host "$1" || address "$2")
+  case $2 in
+    host) to=$(address host "$1") ;;
+    *[.:]*) to=$2 ;;
+    *) to=$(address "$2") ;;
+  esac
   in_namespace "$1" python3 "$integration/traffic.py" connect "$3" "$to" "$4" "$5"
 }
 
@@ -268,6 +306,19 @@ expect_denied() {
   attempt "$1" "$2" "$3" "$4" 0.7 || status=$?
   [ "$status" = 1 ] || fail "$1 should get no answer from $2 on $3 $4 (IPv$family), got $status"
   passed "$1 does not reach $2 on $3 $4 (IPv$family)"
+}
+
+# expect_delivered FROM TO SOURCE DESTINATION [SOURCE_PORT PORT]: a UDP datagram that FROM sends under any address reaches TO.
+expect_delivered() {
+  python3 -B "$integration/crafted.py" --within 3 "$@" || fail "what $1 sends from $3 to $4 does not come through to $2"
+  passed "what $1 sends from $3 to $4 comes through to $2"
+}
+
+expect_stopped() {
+  local status=0
+  python3 -B "$integration/crafted.py" "$@" || status=$?
+  [ "$status" = 1 ] || fail "what $1 sends from $3 to $4 should not come through to $2, got $status"
+  passed "what $1 sends from $3 to $4 does not come through to $2"
 }
 
 # expect_flow KEY=VALUE...: some flow record has all of these; keys: integration/flow_match.py.

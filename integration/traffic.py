@@ -7,14 +7,22 @@
                                                           exit 0 answered, 1 no answer in time, 2 refused
     traffic.py reach PORT SECONDS ADDRESS...              TCP to all at once; prints `ADDRESS yes|no` for each
     traffic.py reach_from ADDRESS PORT SECONDS SOURCE...  TCP from all these at once; prints `SOURCE yes|no` for each
+    traffic.py error ADDRESS PORT BYTES SECONDS           sends one unfragmented datagram; prints the ICMP error that
+                                                          comes back, `unreachable` or `too-big MTU`; exit 1 none in time
 """
+import errno
 import pathlib
 import select
 import socket
+import struct
 import sys
 import time
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+# linux/in.h, linux/in6.h, linux/errqueue.h
+IP_MTU_DISCOVER, IP_RECVERR, IPV6_MTU_DISCOVER, IPV6_RECVERR = 10, 11, 23, 25
+PMTUDISC_DO = 2
+SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 = 2, 3
 
 
 def serve(protocol, ready_file, ports):
@@ -38,7 +46,10 @@ def serve(protocol, ready_file, ports):
 def answer(protocol, server):
     if protocol == "udp":
         data, sender = server.recvfrom(2048)
-        server.sendto(data, sender)
+        try:
+            server.sendto(data, sender)
+        except PermissionError:
+            pass  # the own host's policy drops the answer
         return
     connection, _ = server.accept()
     with connection:
@@ -56,7 +67,7 @@ def connect(protocol, address, port, seconds, source=None):
         try:
             if source:
                 client.bind((source, 0))
-            client.connect((address, port))
+            client.connect(socket.getaddrinfo(address, port, family, KINDS[protocol])[0][4])  # with the scope, if it has one
             client.send(b"hello")
             return 0 if client.recv(2048) == b"hello" else 2
         except socket.timeout:
@@ -99,7 +110,29 @@ def print_answers(waiting, seconds):
     return 0
 
 
+def error(address, port, size, seconds):
+    v6 = ":" in address
+    with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as client:
+        level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
+        client.setsockopt(level, IPV6_MTU_DISCOVER if v6 else IP_MTU_DISCOVER, PMTUDISC_DO)
+        client.setsockopt(level, IPV6_RECVERR if v6 else IP_RECVERR, 1)
+        client.connect((address, port))
+        client.send(bytes(size))
+        waiting = select.poll()
+        waiting.register(client, select.POLLERR)
+        if not waiting.poll(seconds * 1000):
+            return 1
+        _, ancillary, _, _ = client.recvmsg(2048, 512, socket.MSG_ERRQUEUE)
+        number, origin, _, _, _, info = struct.unpack_from("=IBBBBI", ancillary[0][2])
+        if origin not in (SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6):
+            return 1
+        print(f"too-big {info}" if number == errno.EMSGSIZE else "unreachable")
+        return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "error":
+        sys.exit(error(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
     if sys.argv[1] == "reach":
         sys.exit(reach(int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))
     if sys.argv[1] == "reach_from":

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A staged preDNAT deny of the host endpoint * drops nothing of what a workload sends. Its record says would-deny, and so
+# do those of the workloads' legs behind it: to another workload and to the host, with DNAT and without.
+. "${0%/*}/lib.sh"
+
+neighbour frontend 1
+neighbour backend 2
+serve host tcp 8080
+serve backend tcp 8080
+service() { if [ "$family" = 4 ]; then echo 10.99.0.1; else echo fd99::1; fi; }
+nft -f - <<'END'
+table inet services {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    ip daddr 10.99.0.1 tcp dport 80 dnat ip to 10.77.2.1:8080
+    ip daddr 10.99.0.1 tcp dport 81 dnat ip to 10.77.2.2:8080
+    ip6 daddr fd99::1 tcp dport 80 dnat ip6 to [fd77:2::1]:8080
+    ip6 daddr fd99::1 tcp dport 81 dnat ip6 to [fd77:2::2]:8080
+  }
+}
+END
+start_daemon
+given_host_endpoint all '*'
+given_workload frontend prod
+given_workload backend prod
+given felix.yaml <<'END'
+apiVersion: projectcalico.org/v3
+kind: FelixConfiguration
+metadata: {name: default}
+spec: {defaultEndpointToHostAction: Accept}
+END
+given staged.yaml <<'END'
+apiVersion: projectcalico.org/v3
+kind: StagedGlobalNetworkPolicy
+metadata: {name: before-dnat}
+spec:
+  selector: role == 'all'
+  applyOnForward: true
+  preDNAT: true
+  types: [Ingress]
+  ingress: [{action: Deny, protocol: TCP}]
+END
+
+only_told() {
+  expect_arrives frontend host tcp 8080
+  expect_arrives frontend backend tcp 8080
+  expect_arrives frontend "$(service)" tcp 80
+  expect_arrives frontend "$(service)" tcp 81
+  local destination
+  for destination in "$(address host frontend) 8080" "$(address backend) 8080" "$(service) 80" "$(service) 81"; do
+    expect_flow bucket=preDNAT reporter=dst action=allow pending=would-deny source=frontend interface=if-frontend \
+      destination="${destination% *}" port="${destination#* }" staged="StagedGlobalNetworkPolicy before-dnat 0 deny"
+  done
+  for destination in "$(address host frontend)" "$(address backend)" "$(address host backend)"; do
+    expect_flow bucket=normal reporter=src action=allow pending=would-deny source=frontend interface=if-frontend \
+      destination="$destination" port=8080 enforced="Profile kns.prod 0 allow" staged=""
+  done
+  expect_flow bucket=normal reporter=dst action=allow pending=would-deny source=frontend destination=backend port=8080 \
+    enforced="Profile kns.prod 0 allow" staged=""
+  expect_no_flow pending=would-allow source=frontend port=8080
+}
+in_both_families only_told
