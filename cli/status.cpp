@@ -24,6 +24,7 @@ Json documented(const Json& status) {
                                     {"unpoliced_interfaces"},
                                     {"failsafe"},
                                     {"kernel"},
+                                    {"conntrack", Key::null_if_absent},
                                     {"evidence"},
                                     {"confirm", Key::null_if_absent}});
   document["diagnostics"] = arranged_diagnostics(at(status, "diagnostics"));
@@ -96,6 +97,10 @@ void print_table(const Json& status) {
   const Json& kernel = at(status, "kernel");
   print_row("kernel",
             fmt::format("{}, healed {} times", sync_text(at(kernel, "in_sync")), number_at(kernel, "healed")));
+  if (const Json& conntrack = at(status, "conntrack"); conntrack.is_object()) {
+    print_row("conntrack", fmt::format("on for all traffic of this host: {} of {} connections",
+                                       number_at(conntrack, "entries"), number_at(conntrack, "limit")));
+  }
   for (const Json& note : at(status, "notes")) print_row("note", note.get<std::string>());
   print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));
 }

@@ -61,6 +61,18 @@ Timestamp utc_now() {
 }
 
 /// Locks out a second daemon for as long as it lives.
+std::optional<std::uint64_t> number_in(const char* path) {
+  std::uint64_t number = 0;
+  return std::ifstream(path) >> number ? std::optional(number) : std::nullopt;
+}
+
+/// The counters are there as soon as the module is loaded, whoever uses it.
+std::optional<ConntrackUse> conntrack_use() {
+  const auto entries = number_in("/proc/sys/net/netfilter/nf_conntrack_count");
+  const auto limit = number_in("/proc/sys/net/netfilter/nf_conntrack_max");
+  return entries && limit ? std::optional(ConntrackUse{*entries, *limit}) : std::nullopt;
+}
+
 std::string mark_path(const std::string& runtime_dir) {
   return runtime_dir + "/heard";
 }
@@ -621,6 +633,7 @@ Json Daemon::status() {
   status.in_sync = enforcer_.in_sync();
   status.evidence = evidence();
   status.nflog_group = nflog_group_;
+  status.conntrack = conntrack_use();
   status.notes = notes_;
   return status_document(status);
 }

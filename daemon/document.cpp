@@ -214,6 +214,10 @@ Json evidence_document(const Evidence& evidence) {
           {"receive_buffer", evidence.receive_buffer}};
 }
 
+Json conntrack_document(const std::optional<ConntrackUse>& use) {
+  return use ? Json{{"entries", use->entries}, {"limit", use->limit}} : Json(nullptr);
+}
+
 Json status_document(const Status& status) {
   std::uint64_t enforced = 0;
   std::uint64_t staged = 0;
@@ -236,6 +240,7 @@ Json status_document(const Status& status) {
        {{"in_sync", status.in_sync ? Json(*status.in_sync) : Json(nullptr)},
         {"healed", std::uint64_t{0}},
         {"last_heal", nullptr}}},
+      {"conntrack", conntrack_document(status.conntrack)},
       {"evidence", evidence_document(status.evidence)},
       {"nflog", {{"group", std::uint64_t{status.nflog_group}}, {"bound", status.evidence.receive_buffer > 0}}},
       {"differs_since", time(status.differs_since)},

@@ -22,6 +22,12 @@ using Json = nlohmann::json;
 enum class State : std::uint8_t { inert, enforcing, degraded };
 [[nodiscard]] std::string_view to_string(State state);
 
+/// The connection tracking table of this network namespace.
+struct ConntrackUse {
+  std::uint64_t entries = 0;
+  std::uint64_t limit = 0;
+};
+
 /// What became of the evidence, from the kernel's leaves to the records.
 struct Evidence {
   EvidenceCounters records;
@@ -43,6 +49,7 @@ struct Status {
   std::optional<bool> in_sync;             // nothing: the kernel could not be asked
   Evidence evidence;
   std::uint16_t nflog_group = 0;
+  std::optional<ConntrackUse> conntrack;  // nothing: the kernel has not loaded it
   std::vector<std::string> notes;
 };
 

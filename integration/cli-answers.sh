@@ -59,7 +59,7 @@ expect_keys() { # VERB PYTHON-EXPRESSION KEYS
   expect "$1: $2 has its keys in order" keys "$2" "$3" "${4-}" <"$work/json"
 }
 expect_keys status document "version node state generation applied_at policy_dir diagnostics policies endpoints \
-unpoliced_interfaces failsafe kernel evidence confirm"
+unpoliced_interfaces failsafe kernel conntrack evidence confirm"
 expect_keys status 'document["kernel"]' "in_sync healed last_heal"
 expect_keys status 'document["evidence"]' "since lost gaps evicted limited full unheard receive_buffer"
 expect_keys status 'document["endpoints"][0]' "kind namespace name interfaces"
