@@ -63,7 +63,8 @@ def connect(protocol, address, port, seconds):
     with socket.socket(family, KINDS[protocol]) as client:
         client.settimeout(seconds)
         try:
-            client.connect(socket.getaddrinfo(address, port, family, KINDS[protocol])[0][4])  # with the scope, if it has one
+            # With the scope, if the address has one.
+            client.connect(socket.getaddrinfo(address, port, family, KINDS[protocol])[0][4])
             client.send(b"hello")
             return 0 if client.recv(2048) == b"hello" else 2
         except socket.timeout:
