@@ -591,12 +591,10 @@ void Daemon::drain_nflog() {
 void Daemon::begin_audit() {
   const Result<std::string> mark = read_file(mark_path(options_.runtime_dir), most_mark_bytes);
   if (mark) left_mark_ = parse_mark(*mark);
-  enforcer_.on_replacement(
-      [this] {
-        audited_ = {};
-        audit();
-      },
-      [this](const std::string& rendering) { audit_.replace(rendering); });
+  enforcer_.on_change([this](const std::string& rendering) {
+    audit_.change(rendering, enforcer_.read_counts().value_or(KernelCounts{}));
+    audited_ = Clock::now();
+  });
 }
 
 void Daemon::audit() {

@@ -125,7 +125,7 @@ std::optional<bool> Enforcer::is_whole() {
 
 std::optional<Diagnostic> Enforcer::restore() {
   if (!in_force_) return std::nullopt;
-  return put_into_kernel(*in_force_->generation, in_force_->number);
+  return put_into_kernel(*in_force_->generation, in_force_->number, nullptr);
 }
 
 std::optional<std::uint32_t> Enforcer::port() {
@@ -133,17 +133,23 @@ std::optional<std::uint32_t> Enforcer::port() {
   return nft ? std::optional((*nft)->port()) : std::nullopt;
 }
 
-std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number) {
+std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number,
+                                                    const Ruleset* before) {
   const Result<NftSocket*> nft = socket();
   if (!nft) return kernel_diagnostic({nft.error(), {}});
-  before_replacement_();
   const std::string comment = to_string(GenerationComment{number, generation.rendering});
-  const Transaction transaction = encode_replacement(
-      generation.ruleset,
-      {.first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = comment});
-  const auto applied = (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
+  const auto apply = [&](const Ruleset* from) {
+    const EncodeOptions options{
+        .first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = comment};
+    const Transaction transaction = from == nullptr ? encode_replacement(generation.ruleset, options)
+                                                    : encode_change(*from, generation.ruleset, options);
+    return (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
+  };
+  auto applied = apply(before);
+  // If our copy of what the kernel holds was wrong, the whole may still be taken.
+  if (!applied && before != nullptr) applied = apply(nullptr);
   if (!applied) return kernel_diagnostic(applied.error());
-  after_replacement_(generation.rendering);
+  on_change_(generation.rendering);
   return std::nullopt;
 }
 
@@ -178,7 +184,9 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering);
   const std::uint64_t number = is_same ? before->number : highest_number_ + 1;
   if (!in_kernel) {
-    if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number)) {
+    const Generation* const now = in_force_ ? in_force_->generation.get() : nullptr;
+    const bool is_known = now != nullptr && holds(*comments, now->ruleset, now->rendering);
+    if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, is_known ? &now->ruleset : nullptr)) {
       loaded.result = Loaded::Result::refused;
       loaded.diagnostics.push_back(std::move(*refusal));
       return loaded;

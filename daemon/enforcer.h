@@ -88,17 +88,16 @@ class Enforcer {
   [[nodiscard]] std::optional<Diagnostic> restore();
   /// The netlink port that our changes are made from; nothing: nf_tables cannot be reached.
   [[nodiscard]] std::optional<std::uint32_t> port();
-  /// Called before the kernel's rules are replaced, and then with the rendering of those that are in force.
-  void on_replacement(std::function<void()> before, std::function<void(const std::string&)> after) {
-    before_replacement_ = std::move(before);
-    after_replacement_ = std::move(after);
-  }
+  /// Called when the kernel's rules were changed, with the rendering of those in force now.
+  void on_change(std::function<void(const std::string&)> call) { on_change_ = std::move(call); }
   /// Why the last generation could not be saved; nothing if it was.
   [[nodiscard]] std::optional<Failure> save_failure() const { return writer_.failure(); }
 
  private:
   [[nodiscard]] Result<NftSocket*> socket();
-  [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number);
+  ///   before  what the kernel holds of ours, so that only the difference is sent; null: not known
+  [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number,
+                                                          const Ruleset* before);
   /// What is to be in force, if the kernel takes it.
   struct Candidate {
     std::shared_ptr<const Inputs> inputs;
@@ -122,8 +121,7 @@ class Enforcer {
   std::optional<Failure> saved_failure_;
   std::uint64_t highest_number_ = 0;
   std::optional<InForce> in_force_;
-  std::function<void()> before_replacement_ = [] {};
-  std::function<void(const std::string&)> after_replacement_ = [](const std::string&) {};
+  std::function<void(const std::string&)> on_change_ = [](const std::string&) {};
   SnapshotWriter writer_;
 };
 

@@ -26,27 +26,32 @@ void EvidenceAudit::hear(const RuleTag& tag) {
   if (is_audited(tag, log_enforced_)) ++heard_;
 }
 
-void EvidenceAudit::read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by) {
+std::uint64_t EvidenceAudit::logged(const KernelCounts& counts) const {
   std::uint64_t counted = 0;
   for (const auto& [tag, count] : counts.rules) {
     if (is_audited(tag, log_enforced_)) counted += count.packets;
   }
-  const std::uint64_t logged = surplus(counted, counts.limited + counts.full);
-  if (!has_begun_) {
-    replace(rendering);
-    const bool is_known = left_by && left_by->rendering == rendering && left_by->heard <= logged;
-    heard_ = is_known ? left_by->heard : logged;
-    hits_ = logged;
-  }
-  if (logged < hits_) replace(rendering);  // somebody else made them anew
-  earlier_hits_ = std::exchange(hits_, logged);
-  current_.limited = counts.limited;
-  current_.full = counts.full;
+  return surplus(counted, counts.limited + counts.full);
 }
 
-void EvidenceAudit::replace(std::string_view rendering) {
+void EvidenceAudit::read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by) {
+  if (!has_begun_) {
+    change(rendering, {});
+    const bool is_known = left_by && left_by->rendering == rendering && left_by->heard <= logged(counts);
+    heard_ = is_known ? left_by->heard : logged(counts);
+    hits_ = logged(counts);
+  }
+  if (logged(counts) < base_ + hits_) change(rendering, {});  // somebody else made them anew
+  earlier_hits_ = std::exchange(hits_, surplus(logged(counts), base_));
+  current_.limited = surplus(counts.limited, before_.limited);
+  current_.full = surplus(counts.full, before_.full);
+}
+
+void EvidenceAudit::change(std::string_view rendering, const KernelCounts& counts) {
   final_ = findings();
   current_ = {};
+  before_ = {0, counts.limited, counts.full};
+  base_ = logged(counts);
   rendering_ = rendering;
   has_begun_ = true;
   heard_ = hits_ = earlier_hits_ = 0;

@@ -38,21 +38,25 @@ class EvidenceAudit {
   /// The counters of the rules with this rendering, read now. The first time, if nothing was replaced: of rules found
   /// in the kernel, whose messages an earlier run may have heard (`left_by`).
   void read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by);
-  /// The rules were replaced by those of this rendering: what was read last is final, and the new ones count from 0.
-  void replace(std::string_view rendering);
+  /// The rules were changed into those of this rendering: what was read last is final, and hits count from `counts`.
+  void change(std::string_view rendering, const KernelCounts& counts);
 
   /// As of the reading before the last: messages may still be under way.
   [[nodiscard]] Findings findings() const;
-  [[nodiscard]] Mark mark() const { return {rendering_, heard_}; }
+  [[nodiscard]] Mark mark() const { return {rendering_, base_ + heard_}; }
 
  private:
+  [[nodiscard]] std::uint64_t logged(const KernelCounts& counts) const;
+
   LogEnforced log_enforced_ = LogEnforced::all;
   std::string rendering_;
   bool has_begun_ = false;
   std::uint64_t heard_ = 0;         // messages of these rules
-  std::uint64_t hits_ = 0;          // logged hits of these rules, as last read
+  std::uint64_t base_ = 0;          // logged hits from before, of rules that stayed
+  std::uint64_t hits_ = 0;          // logged hits since, as last read
   std::uint64_t earlier_hits_ = 0;  // as read the time before
-  Findings current_;                // `limited` and `full` of these rules
+  Findings before_;                 // `limited` and `full` that the kernel's counters have from before
+  Findings current_;                // `limited` and `full` of these rules since
   Findings final_;                  // of all rules before them
 };
 

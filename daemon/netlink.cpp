@@ -27,6 +27,7 @@ constexpr std::size_t send_slack = 64U << 10U;
 constexpr int reply_buffer = 8 << 20;  // for the refusals of one batch
 constexpr int most_dumps = 8;          // tries while somebody else keeps changing the ruleset
 constexpr std::size_t most_replies = 1'000'000;
+constexpr unsigned set_comment = 7;  // NFTNL_UDATA_SET_COMMENT
 
 /// What an NLMSG_ERROR says: error 0 is an acknowledgement.
 struct Answer {
@@ -116,7 +117,7 @@ std::optional<CountingRule> rule_of_ours(const Message& message) {
     if (type == NFTA_RULE_TABLE) ours = text_of(value) == table_name;
     if (type == NFTA_RULE_CHAIN) rule.chain = text_of(value);
     if (type == NFTA_RULE_EXPRESSIONS) expressions = value;
-    if (type == NFTA_RULE_USERDATA) rule.comment = comment_of(value);
+    if (type == NFTA_RULE_USERDATA) rule.comment = comment_of(value, 0);
   });
   if (!ours) return std::nullopt;
   rule.count = counter_of(expressions);
@@ -327,18 +328,22 @@ Result<KernelCounts> NftSocket::read_counts() {
   return counts;
 }
 
-Result<std::optional<std::string>> NftSocket::read_comment(Family family) {
-  Request request(nft_type(NFT_MSG_GETTABLE), NLM_F_REQUEST, sequence_++, family_number(family), 0);
-  request.put(NFTA_TABLE_NAME, table_name);
+Result<std::optional<std::string>> NftSocket::read_object(Family family, std::string_view set) {
+  const bool is_table = set.empty();
+  Request request(nft_type(is_table ? NFT_MSG_GETTABLE : NFT_MSG_GETSET), NLM_F_REQUEST, sequence_++,
+                  family_number(family), 0);
+  request.put(is_table ? std::uint16_t{NFTA_TABLE_NAME} : std::uint16_t{NFTA_SET_TABLE}, table_name);
+  if (!is_table) request.put(NFTA_SET_NAME, std::string(set).c_str());
   if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
   std::optional<std::string> comment;
   int error = 0;
   const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
     if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
-    if (message.header.nlmsg_type != nft_type(NFT_MSG_NEWTABLE)) return;
+    if (message.header.nlmsg_type != nft_type(is_table ? NFT_MSG_NEWTABLE : NFT_MSG_NEWSET)) return;
     comment.emplace();
     for_each_attribute(message.attributes(), [&](int type, Attribute value) {
-      if (type == NFTA_TABLE_USERDATA) comment = comment_of(value);
+      if (type == (is_table ? int{NFTA_TABLE_USERDATA} : int{NFTA_SET_USERDATA}))
+        comment = comment_of(value, is_table ? 0 : set_comment);
     });
   });
   if (!received) return tl::unexpected(received.error());
@@ -346,6 +351,14 @@ Result<std::optional<std::string>> NftSocket::read_comment(Family family) {
   if (error == 0 && !comment)
     return tl::unexpected(Failure{"read", table_text(family), 0, "the kernel did not answer"});
   return comment;
+}
+
+Result<std::optional<std::string>> NftSocket::read_comment(Family family) {
+  const Result<std::optional<std::string>> table = read_object(family, "");
+  if (!table || !*table) return table;
+  const Result<std::optional<std::string>> set = read_object(family, generation_set);
+  if (!set) return set;
+  return set->value_or("");
 }
 
 Result<TableComments> NftSocket::read_comments() {
@@ -357,13 +370,13 @@ Result<TableComments> NftSocket::read_comments() {
   return TableComments{std::move(*v4), std::move(*v6)};
 }
 
-std::string comment_of(std::span<const std::byte> user_data) {
+std::string comment_of(std::span<const std::byte> user_data, unsigned wanted) {
   while (user_data.size() >= 2) {
     const auto type = std::to_integer<unsigned>(user_data[0]);
     const auto length = std::to_integer<std::size_t>(user_data[1]);
     user_data = user_data.subspan(2);
     if (length > user_data.size()) break;
-    if (type == 0) return std::string(text_of(user_data.subspan(0, length)));
+    if (type == wanted) return std::string(text_of(user_data.subspan(0, length)));
     user_data = user_data.subspan(length);
   }
   return {};

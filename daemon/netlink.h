@@ -34,7 +34,8 @@ struct KernelCounts {
   bool operator==(const KernelCounts&) const = default;
 };
 
-/// The comments of `ip drywall` and `ip6 drywall`; nothing: there is no such table; empty: it has no comment.
+/// The comments of the sets that say which generation `ip drywall` and `ip6 drywall` are; nothing: there is no such
+/// table; empty: there is no such set, or it has no comment.
 struct TableComments {
   std::optional<std::string> v4;
   std::optional<std::string> v6;
@@ -79,6 +80,8 @@ class NftSocket {
   void discard();
   Result<bool> probe_end();
   Result<std::optional<std::string>> read_comment(Family family);
+  /// What is said of one object, or nothing if there is none; `name` of a set of our table, empty: the table itself.
+  Result<std::optional<std::string>> read_object(Family family, std::string_view set);
   Result<bool> add_counts(Family family, KernelCounts& counts);
 
   Descriptor fd_;
@@ -86,7 +89,8 @@ class NftSocket {
   std::uint32_t sequence_ = 1;
 };
 
-/// The comment among a table's user data (libnftnl's list of type, length, value; type 0, ended by NUL); empty if none.
-[[nodiscard]] std::string comment_of(std::span<const std::byte> user_data);
+/// The comment among an object's user data (libnftnl's list of type, length, value; ended by NUL); empty if none.
+///   type  0 of rules and tables, 7 of sets (libnftnl/udata.h)
+[[nodiscard]] std::string comment_of(std::span<const std::byte> user_data, unsigned type);
 
 }  // namespace drywall

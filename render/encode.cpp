@@ -314,16 +314,24 @@ class BatchWriter {
     control(NFNL_MSG_BATCH_END, options_.acks_end ? NLM_F_ACK : 0, "end of the transaction");
   }
 
-  void new_table(Family family, bool with_comment) {
+  void new_table(Family family) {
     const TablePtr table = table_of(family);
-    if (with_comment && !options_.generation.empty()) {
-      const UdataPtr udata = comment_udata(NFTNL_UDATA_TABLE_COMMENT, options_.generation);
-      nftnl_table_set_data(table.get(), NFTNL_TABLE_USERDATA, nftnl_udata_buf_data(udata.get()),
-                           nftnl_udata_buf_len(udata.get()));
-    }
     nlmsghdr* header = start(NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
     nftnl_table_nlmsg_build_payload(header, table.get());
     finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}});
+  }
+
+  void mark_generation(Family family) {
+    if (options_.generation.empty()) return;
+    const SetPtr object = set_of(family, generation_set, {Field::l4_protocol}, 0);
+    describe(object.get(), {Field::l4_protocol}, options_.generation);
+    write_set(family, object.get(), generation_set);
+  }
+
+  void mark_generation_anew(Family family) {
+    if (options_.generation.empty()) return;
+    delete_set(family, generation_set);
+    mark_generation(family);
   }
 
   void delete_table(Family family) {
@@ -347,6 +355,37 @@ class BatchWriter {
     nlmsghdr* header = start(NFT_MSG_NEWCHAIN, family, NLM_F_CREATE);
     nftnl_chain_nlmsg_build_payload(header, object.get());
     finish(header, {fmt::format("chain {} {} {}", family_text(family), table_name, chain.name.text), {}});
+  }
+
+  void delete_chain(Family family, const std::string& name) {
+    const ChainPtr object(nftnl_chain_alloc());
+    nftnl_chain_set_str(object.get(), NFTNL_CHAIN_TABLE, table_name);
+    nftnl_chain_set_str(object.get(), NFTNL_CHAIN_NAME, name.c_str());
+    nlmsghdr* header = start(NFT_MSG_DELCHAIN, family, 0);
+    nftnl_chain_nlmsg_build_payload(header, object.get());
+    finish(header, {fmt::format("end of chain {} {} {}", family_text(family), table_name, name), {}});
+  }
+
+  /// All rules of a chain go.
+  void flush_chain(Family family, const std::string& name) {
+    const RulePtr object(nftnl_rule_alloc());
+    nftnl_rule_set_str(object.get(), NFTNL_RULE_TABLE, table_name);
+    nftnl_rule_set_str(object.get(), NFTNL_RULE_CHAIN, name.c_str());
+    nlmsghdr* header = start(NFT_MSG_DELRULE, family, 0);
+    nftnl_rule_nlmsg_build_payload(header, object.get());
+    finish(header, {fmt::format("rules of chain {} {} {}", family_text(family), table_name, name), {}});
+  }
+
+  /// Elements and all; of a map, what they lead to is let go first.
+  void delete_set(Family family, const std::string& name) {
+    for (const std::uint16_t message : {std::uint16_t{NFT_MSG_DELSETELEM}, std::uint16_t{NFT_MSG_DELSET}}) {
+      const SetPtr object(nftnl_set_alloc());
+      nftnl_set_set_str(object.get(), NFTNL_SET_TABLE, table_name);
+      nftnl_set_set_str(object.get(), NFTNL_SET_NAME, name.c_str());
+      nlmsghdr* header = start(message, family, 0);
+      nftnl_set_nlmsg_build_payload(header, object.get());
+      finish(header, {fmt::format("end of set {} {} {}", family_text(family), table_name, name), {}});
+    }
   }
 
   template <Stance S>
@@ -396,19 +435,24 @@ class BatchWriter {
     write_set(family, object.get(), map.name);
   }
 
-  void elements(Family family, const Set& set) {
-    ElementPortions portions(*this, family, set.name);
-    for (const Element& element : set.elements) {
-      portions.add(element, set.interval, 0, [](nftnl_set_elem*) {});
-    }
+  void add_elements(Family family, const std::string& set, bool interval, const std::vector<Element>& elements) {
+    ElementPortions portions(*this, family, set, NFT_MSG_NEWSETELEM);
+    for (const Element& element : elements) portions.add(element, interval, 0, [](nftnl_set_elem*) {});
+    portions.flush();
+  }
+
+  void delete_elements(Family family, const std::string& set, bool interval, const std::vector<Element>& elements) {
+    ElementPortions portions(*this, family, set, NFT_MSG_DELSETELEM);
+    for (const Element& element : elements) portions.add(element, interval, 0, [](nftnl_set_elem*) {});
     portions.flush();
   }
 
   template <Stance S>
-  void elements(Family family, const VerdictMap<S>& map) {
-    ElementPortions portions(*this, family, map.name);
-    for (const auto& entry : map.entries) {
-      portions.add(entry.key, map.interval, entry_chain_size(entry.verdict),
+  void add_entries(Family family, const std::string& map, bool interval,
+                   const std::vector<typename VerdictMap<S>::Entry>& entries) {
+    ElementPortions portions(*this, family, map, NFT_MSG_NEWSETELEM);
+    for (const auto& entry : entries) {
+      portions.add(entry.key, interval, entry_chain_size(entry.verdict),
                    [&](nftnl_set_elem* element) { set_verdict<S>(element, entry.verdict); });
     }
     portions.flush();
@@ -420,8 +464,8 @@ class BatchWriter {
   /// Elements of one set, in as many messages as they need.
   class ElementPortions {
    public:
-    ElementPortions(BatchWriter& batch, Family family, const std::string& set)
-        : batch_(batch), family_(family), name_(set) {}
+    ElementPortions(BatchWriter& batch, Family family, const std::string& set, std::uint16_t message)
+        : batch_(batch), family_(family), name_(set), message_(message) {}
 
     template <class SetData>
     void add(const Element& element, bool interval, std::size_t data_size, SetData set_data) {
@@ -440,7 +484,7 @@ class BatchWriter {
 
     void flush() {
       if (!portion_) return;
-      nlmsghdr* header = batch_.start(NFT_MSG_NEWSETELEM, family_, NLM_F_CREATE);
+      nlmsghdr* header = batch_.start(message_, family_, message_ == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
       nftnl_set_elems_nlmsg_build_payload(header, portion_.get());
       batch_.finish(header, {fmt::format("elements of set {} {} {}", family_text(family_), table_name, name_), {}});
       portion_.reset();
@@ -468,6 +512,7 @@ class BatchWriter {
     BatchWriter& batch_;
     Family family_;
     const std::string& name_;
+    std::uint16_t message_;
     SetPtr portion_;
     std::size_t bytes_ = 0;  // of the portion, at most
   };
@@ -594,18 +639,27 @@ void write_chains(BatchWriter& batch, Family family, const Layer<S>& layer) {
 }
 
 template <Stance S>
-void write_rules(BatchWriter& batch, Family family, const Layer<S>& layer) {
-  for (const VerdictMap<S>& map : layer.maps) batch.elements<S>(family, map);
-  for (const Chain<S>& chain : layer.chains) {
+void write_rules(BatchWriter& batch, Family family, const std::vector<Chain<S>>& chains) {
+  for (const Chain<S>& chain : chains) {
     for (const NftRule<S>& rule : chain.rules) batch.new_rule<S>(family, chain, rule);
   }
 }
 
+template <Stance S>
+void write_rules(BatchWriter& batch, Family family, const Layer<S>& layer) {
+  for (const VerdictMap<S>& map : layer.maps) batch.add_entries<S>(family, map.name, map.interval, map.entries);
+  write_rules<S>(batch, family, layer.chains);
+}
+
+void write_set(BatchWriter& batch, Family family, const Set& set) {
+  batch.new_set(family, set);
+  batch.add_elements(family, set.name, set.interval, set.elements);
+}
+
 void write_table(BatchWriter& batch, const Table& table) {
-  for (const Set& set : table.sets) {
-    batch.new_set(table.family, set);
-    batch.elements(table.family, set);
-  }
+  batch.new_table(table.family);
+  batch.mark_generation(table.family);
+  for (const Set& set : table.sets) write_set(batch, table.family, set);
   for (const LimiterSet& limiter : table.limiters) batch.new_limiter(table.family, limiter);
   write_chains(batch, table.family, table.observe);
   write_chains(batch, table.family, table.enforce);
@@ -613,20 +667,82 @@ void write_table(BatchWriter& batch, const Table& table) {
   write_rules(batch, table.family, table.enforce);
 }
 
+// --- changes -----------------------------------------------------------------------------------------------------
+//
+// Within a batch the kernel asks of each message that what it names is there and that what it removes is not in use:
+// references go before what they name, and come after.
+
+/// Rules of chains that are rewritten or go, and map elements that go: whatever could still name something.
+template <Stance S>
+void release(BatchWriter& batch, Family family, const LayerChange<S>& change) {
+  for (const auto* chains : {&change.rewritten_chains, &change.gone_chains}) {
+    for (const Chain<S>& chain : *chains) batch.flush_chain(family, chain.name.text);
+  }
+  for (const MapElements<S>& map : change.elements) batch.delete_elements(family, map.map, map.interval, map.removed);
+  for (const std::string& map : change.gone_maps) batch.delete_set(family, map);
+}
+
+template <Stance S>
+void remove(BatchWriter& batch, Family family, const LayerChange<S>& change) {
+  for (const Chain<S>& chain : change.gone_chains) batch.delete_chain(family, chain.name.text);
+}
+
+template <Stance S>
+void declare(BatchWriter& batch, Family family, const LayerChange<S>& change) {
+  for (const VerdictMap<S>& map : change.fresh_maps) batch.new_map<S>(family, map);
+  for (const Chain<S>& chain : change.fresh_chains) batch.new_chain<S>(family, chain);
+}
+
+template <Stance S>
+void fill(BatchWriter& batch, Family family, const LayerChange<S>& change) {
+  for (const VerdictMap<S>& map : change.fresh_maps) batch.add_entries<S>(family, map.name, map.interval, map.entries);
+  for (const MapElements<S>& map : change.elements) batch.add_entries<S>(family, map.map, map.interval, map.added);
+  write_rules<S>(batch, family, change.fresh_chains);
+  write_rules<S>(batch, family, change.rewritten_chains);
+}
+
+void write_change(BatchWriter& batch, const TableChange& change) {
+  const Family family = change.family;
+  batch.mark_generation_anew(family);
+  release(batch, family, change.enforce);
+  release(batch, family, change.observe);
+  for (const std::string& set : change.gone_sets) batch.delete_set(family, set);
+  remove(batch, family, change.enforce);
+  remove(batch, family, change.observe);
+  for (const SetElements& set : change.elements) {
+    batch.delete_elements(family, set.set, set.interval, set.removed);
+    batch.add_elements(family, set.set, set.interval, set.added);
+  }
+  for (const Set& set : change.fresh_sets) write_set(batch, family, set);
+  for (const LimiterSet& limiter : change.fresh_limiters) batch.new_limiter(family, limiter);
+  declare(batch, family, change.observe);
+  declare(batch, family, change.enforce);
+  fill(batch, family, change.observe);
+  fill(batch, family, change.enforce);
+}
+
 }  // namespace
+
+Transaction encode_change(const Ruleset& before, const Ruleset& after, const EncodeOptions& options) {
+  const Change change = diff(before, after);
+  BatchWriter batch(options);
+  batch.begin();
+  for (const Family family : change.gone_tables) batch.delete_table(family);
+  for (const Table& table : change.fresh_tables) write_table(batch, table);
+  for (const TableChange& table : change.tables) write_change(batch, table);
+  batch.end();
+  return batch.take();
+}
 
 Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& options) {
   BatchWriter batch(options);
   batch.begin();
   for (const Family family : both_families) {
     // Deleting what is not there is an error: so it is made first.
-    batch.new_table(family, false);
+    batch.new_table(family);
     batch.delete_table(family);
   }
-  for (const Table& table : ruleset.tables) {
-    batch.new_table(table.family, true);
-    write_table(batch, table);
-  }
+  for (const Table& table : ruleset.tables) write_table(batch, table);
   batch.end();
   return batch.take();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policy/diagnostic.h"
+#include "render/change.h"
 #include "render/ruleset.h"
 
 namespace drywall {
@@ -31,8 +32,11 @@ struct Transaction {
 struct EncodeOptions {
   std::uint32_t first_sequence = 1;
   bool acks_end = true;
-  std::string generation;  // kept as the comment of both tables
+  std::string generation;  // kept as the comment of a set in both tables
 };
+
+/// Makes `after` of what the kernel holds of ours, which is `before`, and touches nothing that both have alike.
+[[nodiscard]] Transaction encode_change(const Ruleset& before, const Ruleset& after, const EncodeOptions& options);
 
 /// Puts `ruleset` in the place of whatever our tables held, both families in one transaction; no tables: removes ours.
 [[nodiscard]] Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& options);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -270,13 +271,17 @@ struct VerdictMap {
 };
 
 /// The number of elements that the kernel is told, 0 for none: then a set without intervals is a hash of fixed size,
-/// which loads and finds faster than one that can grow. A change of the elements makes the set anew.
+/// which loads and finds faster than one that can grow. With room for some more, so that elements can come and go; a
+/// set that needs another size is made anew.
+[[nodiscard]] constexpr std::size_t size_with_room(std::size_t elements) {
+  return std::bit_ceil(elements + elements / 4 + 8);
+}
 [[nodiscard]] inline std::size_t fixed_size(const Set& set) {
-  return set.interval ? 0 : set.elements.size();
+  return set.interval ? 0 : size_with_room(set.elements.size());
 }
 template <Stance S>
 [[nodiscard]] std::size_t fixed_size(const VerdictMap<S>& map) {
-  return map.interval ? 0 : map.entries.size();
+  return map.interval ? 0 : size_with_room(map.entries.size());
 }
 
 template <Stance S>
@@ -303,5 +308,7 @@ struct Ruleset {
 };
 
 inline constexpr const char* table_name = "drywall";
+/// An empty set in each table whose comment says which generation it is.
+inline constexpr const char* generation_set = "generation";
 
 }  // namespace drywall

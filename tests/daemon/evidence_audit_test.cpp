@@ -30,7 +30,7 @@ TEST(EvidenceAudit, AuditsWhatLogsEachHit) {
 
 TEST(EvidenceAudit, AHitWithoutMessageIsUnheardOnceItIsOldEnough) {
   EvidenceAudit audit;
-  audit.replace("a");
+  audit.change("a", {});
   hear(audit, 3);
   audit.read(counted(5), "a", {});
   EXPECT_EQ(audit.findings().unheard, 0U);  // two may be under way
@@ -40,7 +40,7 @@ TEST(EvidenceAudit, AHitWithoutMessageIsUnheardOnceItIsOldEnough) {
 
 TEST(EvidenceAudit, WhatTheLimiterKeptBackIsNotUnheard) {
   EvidenceAudit audit;
-  audit.replace("a");
+  audit.change("a", {});
   hear(audit, 3);
   for (int i = 0; i < 2; ++i) audit.read(counted(10, 4, 3), "a", {});
   EXPECT_EQ(audit.findings().unheard, 0U);
@@ -50,17 +50,29 @@ TEST(EvidenceAudit, WhatTheLimiterKeptBackIsNotUnheard) {
 
 TEST(EvidenceAudit, FindingsOutliveTheRulesTheyAreOf) {
   EvidenceAudit audit;
-  audit.replace("a");
+  audit.change("a", {});
   for (int i = 0; i < 2; ++i) audit.read(counted(5, 1, 1), "a", {});
-  audit.replace("b");
+  audit.change("b", {});
   for (int i = 0; i < 2; ++i) audit.read(counted(0), "b", {});
   EXPECT_EQ(audit.findings().unheard, 3U);
   EXPECT_EQ(audit.findings().limited, 1U);
 }
 
+TEST(EvidenceAudit, HitsOfRulesThatStayAreNotCountedTwice) {
+  EvidenceAudit audit;
+  audit.change("a", {});
+  hear(audit, 5);
+  for (int i = 0; i < 2; ++i) audit.read(counted(5, 0, 0), "a", {});
+  audit.change("b", counted(5, 0, 0));
+  hear(audit, 2);
+  for (int i = 0; i < 2; ++i) audit.read(counted(8, 0, 0), "b", {});
+  EXPECT_EQ(audit.findings().unheard, 1U);
+  EXPECT_EQ(audit.mark().heard, 7U);
+}
+
 TEST(EvidenceAudit, CountersThatGoBackAreOfOtherRules) {
   EvidenceAudit audit;
-  audit.replace("a");
+  audit.change("a", {});
   hear(audit, 5);
   for (int i = 0; i < 2; ++i) audit.read(counted(5), "a", {});
   hear(audit, 1);
@@ -70,7 +82,7 @@ TEST(EvidenceAudit, CountersThatGoBackAreOfOtherRules) {
 
 TEST(EvidenceAudit, TellsWhatWasLoggedBetweenTwoRuns) {
   EvidenceAudit before;
-  before.replace("a");
+  before.change("a", {});
   hear(before, 4);
   EvidenceAudit after;
   for (int i = 0; i < 2; ++i) after.read(counted(9), "a", parse_mark(to_string(before.mark())));

@@ -127,11 +127,11 @@ TEST_F(Nft, TakesOrRefusesALargeBatchWhole) {
 
 TEST(TableComment, IsReadFromUserData) {
   const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
-  EXPECT_EQ(comment_of(bytes(std::string_view("\0\3ab\0", 5))), "ab");
-  EXPECT_EQ(comment_of(bytes(std::string_view("\1\1x\0\3ab\0", 8))), "ab");
-  EXPECT_EQ(comment_of(bytes("")), "");
-  EXPECT_EQ(comment_of(bytes(std::string_view("\0\377ab", 4))), "");
-  EXPECT_EQ(comment_of(bytes(std::string_view("\0", 1))), "");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0\3ab\0", 5)), 0), "ab");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\1\1x\0\3ab\0", 8)), 0), "ab");
+  EXPECT_EQ(comment_of(bytes(""), 0), "");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0\377ab", 4)), 0), "");
+  EXPECT_EQ(comment_of(bytes(std::string_view("\0", 1)), 0), "");
 }
 
 class NflogGroup : public Nft {
