@@ -28,6 +28,7 @@
 #include "daemon/host.h"
 #include "daemon/journal.h"
 #include "daemon/nflog.h"
+#include "daemon/rules_watch.h"
 #include "daemon/stream.h"
 #include "daemon/watch.h"
 #include "flow/flow_table.h"
@@ -203,6 +204,11 @@ class Daemon {
   void take_over_generation();
   void tell_service_manager();
 
+  // Healing
+  void watch_rules();
+  void look_at_rules();
+  void heal(const std::string& by, Clock::time_point noticed);
+
   // Evidence
   void open_nflog();
   void note_nflog(std::optional<Failure> failure);
@@ -244,6 +250,11 @@ class Daemon {
   std::optional<LinkWatch> link_watch_;
   Debounce interface_changes_;
 
+  std::optional<RulesWatch> rules_watch_;
+  std::optional<std::string> unhealed_by_;  // who changed our tables, if they could not be put back
+  std::uint64_t healed_ = 0;
+  std::optional<Timestamp> last_heal_;
+
   std::optional<NflogReader> nflog_;
   std::optional<Failure> nflog_failure_;
   std::uint16_t nflog_group_ = 0;
@@ -269,6 +280,7 @@ class Daemon {
   EventLoop::Source directory_timer_;
   EventLoop::Source interface_timer_;
   EventLoop::Source nflog_source_;
+  EventLoop::Source rules_source_;
   std::vector<EventLoop::Source> sources_;
   std::unique_ptr<Bus> bus_;  // last: it calls the rest
 };
@@ -467,6 +479,7 @@ void Daemon::run() {
   read_config(for_group);
   open_nflog();  // before anything logs
   begin_audit();
+  watch_rules();
   start();
   const Loaded loaded = load(Reason::start);
   if (!loaded.ok()) fall_back_to_last_good();
@@ -477,6 +490,51 @@ void Daemon::run() {
   loop_.run();
   leave_mark();
   journal_.write(LogLevel::info, message_id::life, "ended; the rules stay in force");
+}
+
+// Healing
+
+/// From before the first look at the tables, so that no change falls between.
+void Daemon::watch_rules() {
+  const std::optional<std::uint32_t> port = enforcer_.port();
+  if (!port) return;
+  Result<RulesWatch> opened = RulesWatch::open(*port);
+  if (!opened) {
+    journal_.write(LogLevel::error, message_id::healed, to_string(opened.error()));
+    return;
+  }
+  rules_watch_ = std::move(*opened);
+  rules_source_ = loop_.on_readable(rules_watch_->descriptor(), [this] { look_at_rules(); });
+}
+
+void Daemon::look_at_rules() {
+  const Clock::time_point noticed = Clock::now();
+  const RulesWatch::Seen seen = rules_watch_->drain();
+  if (enforcer_.in_force() == nullptr) return;
+  if (seen.changed || (seen.lost && enforcer_.is_whole() == false)) heal(seen.by, noticed);
+}
+
+void Daemon::heal(const std::string& by, Clock::time_point noticed) {
+  const std::string who = by.empty() ? "somebody" : by;
+  const bool is_news = !unhealed_by_;
+  unhealed_by_.reset();
+  if (const std::optional<Diagnostic> refusal = enforcer_.restore()) {
+    unhealed_by_ = by;
+    if (!is_news) return;  // each tick tries again
+    journal_.write(
+        LogLevel::error, message_id::healed,
+        fmt::format("{} changed our tables, and the kernel does not take them back: {}", who, refusal->message));
+    return;
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - noticed);
+  ++healed_;
+  last_heal_ = utc_now();
+  journal_.write(
+      LogLevel::warning, message_id::healed,
+      fmt::format("{} changed our tables: generation {} was put back {} us after the kernel had told", who, number(),
+                  took.count()),
+      {{"DRYWALL_GENERATION", fmt::format("{}", number())}, {"DRYWALL_US", fmt::format("{}", took.count())}});
+  if (bus_) bus_->tell_properties();
 }
 
 // Evidence
@@ -562,6 +620,7 @@ Evidence Daemon::evidence() {
 
 void Daemon::tick() {
   table_.tick(utc_now());
+  if (unhealed_by_) heal(std::string(*unhealed_by_), Clock::now());
   if (Clock::now() - audited_ >= audit_interval) {
     audit();
     leave_mark();
@@ -631,6 +690,8 @@ Json Daemon::status() {
   status.in_force = in_force == nullptr ? nullptr : in_force->generation.get();
   status.interfaces = machine_.interfaces;
   status.in_sync = enforcer_.in_sync();
+  status.healed = healed_;
+  status.last_heal = last_heal_;
   status.evidence = evidence();
   status.nflog_group = nflog_group_;
   status.conntrack = conntrack_use();

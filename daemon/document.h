@@ -47,6 +47,8 @@ struct Status {
   const Generation* in_force = nullptr;    // borrowed; null: nothing
   std::vector<Interface> interfaces;       // the host's, now
   std::optional<bool> in_sync;             // nothing: the kernel could not be asked
+  std::uint64_t healed = 0;                // times that our tables were put back
+  std::optional<Timestamp> last_heal;
   Evidence evidence;
   std::uint16_t nflog_group = 0;
   std::optional<ConntrackUse> conntrack;  // nothing: the kernel has not loaded it

@@ -115,6 +115,24 @@ Result<KernelCounts> Enforcer::read_counts() {
   return (*nft)->read_counts();
 }
 
+std::optional<bool> Enforcer::is_whole() {
+  const std::optional<bool> same = in_sync();
+  if (!same || !*same) return same;
+  const Result<KernelCounts> counts = read_counts();
+  if (!counts) return std::nullopt;
+  return counts->loaded == (in_force_ ? count_rules(in_force_->generation->ruleset) : 0);
+}
+
+std::optional<Diagnostic> Enforcer::restore() {
+  if (!in_force_) return std::nullopt;
+  return put_into_kernel(*in_force_->generation, in_force_->number);
+}
+
+std::optional<std::uint32_t> Enforcer::port() {
+  const Result<NftSocket*> nft = socket();
+  return nft ? std::optional((*nft)->port()) : std::nullopt;
+}
+
 std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number) {
   const Result<NftSocket*> nft = socket();
   if (!nft) return kernel_diagnostic({nft.error(), {}});

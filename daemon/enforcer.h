@@ -81,6 +81,13 @@ class Enforcer {
   /// Asks the kernel. Nothing: it could not be asked.
   [[nodiscard]] std::optional<bool> in_sync();
   [[nodiscard]] Result<KernelCounts> read_counts();
+  /// Asks the kernel whether it holds as many rules of ours as it should, beside what in_sync() asks. Nothing: it could
+  /// not be asked.
+  [[nodiscard]] std::optional<bool> is_whole();
+  /// Puts what is in force into the kernel again, whatever is there now.
+  [[nodiscard]] std::optional<Diagnostic> restore();
+  /// The netlink port that our changes are made from; nothing: nf_tables cannot be reached.
+  [[nodiscard]] std::optional<std::uint32_t> port();
   /// Called before the kernel's rules are replaced, and then with the rendering of those that are in force.
   void on_replacement(std::function<void()> before, std::function<void(const std::string&)> after) {
     before_replacement_ = std::move(before);

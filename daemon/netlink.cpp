@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/netlink_message.h"
+
 namespace drywall {
 namespace {
 
@@ -25,43 +27,6 @@ constexpr std::size_t send_slack = 64U << 10U;
 constexpr int reply_buffer = 8 << 20;  // for the refusals of one batch
 constexpr int most_dumps = 8;          // tries while somebody else keeps changing the ruleset
 constexpr std::size_t most_replies = 1'000'000;
-
-using Attribute = std::span<const std::byte>;
-
-/// Calls `visit(type, payload)` for each attribute; stops at the first that does not fit.
-template <class Visit>
-void for_each_attribute(Attribute bytes, const Visit& visit) {
-  while (bytes.size() >= sizeof(nlattr)) {
-    nlattr header;
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.nla_len < sizeof header || header.nla_len > bytes.size()) return;
-    visit(header.nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof header, header.nla_len - sizeof header));
-    bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), MNL_ALIGN(header.nla_len)));
-  }
-}
-
-/// Text up to its NUL or its end.
-std::string_view text_of(Attribute payload) {
-  const std::string_view text(reinterpret_cast<const char*>(payload.data()), payload.size());
-  return text.substr(0, text.find('\0'));
-}
-
-std::uint64_t number_of(Attribute payload) {
-  std::uint64_t number = 0;
-  if (payload.size() == sizeof number) std::memcpy(&number, payload.data(), sizeof number);
-  return be64toh(number);
-}
-
-/// One netlink message, its header apart.
-struct Message {
-  nlmsghdr header{};
-  Attribute payload;
-
-  /// What follows the nfgenmsg.
-  [[nodiscard]] Attribute attributes() const {
-    return payload.size() < sizeof(nfgenmsg) ? Attribute{} : payload.subspan(MNL_ALIGN(sizeof(nfgenmsg)));
-  }
-};
 
 /// What an NLMSG_ERROR says: error 0 is an acknowledgement.
 struct Answer {
@@ -88,30 +53,6 @@ Answer answer_of(const Message& message) {
   return answer;
 }
 
-enum class Received { messages, nothing, overrun };
-
-/// Receives what is there and calls `visit` for each message.
-///   errors  the socket's; ENOBUFS is told as overrun
-template <class Visit>
-Result<Received> receive(int fd, const Visit& visit) {
-  alignas(nlmsghdr) static thread_local std::array<std::byte, 256 * 1024> buffer;
-  const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (got < 0 && errno == ENOBUFS) return Received::overrun;
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
-  if (got < 0) return tl::unexpected(Failure{"receive from", "nf_tables", errno, {}});
-  std::span<const std::byte> left(buffer.data(), static_cast<std::size_t>(got));
-  while (left.size() >= sizeof(nlmsghdr)) {
-    Message message;
-    std::memcpy(&message.header, left.data(), sizeof message.header);
-    const std::size_t length = message.header.nlmsg_len;
-    if (length < sizeof message.header || length > left.size()) break;
-    message.payload = left.subspan(sizeof message.header, length - sizeof message.header);
-    visit(message);
-    left = left.subspan(std::min(left.size(), static_cast<std::size_t>(MNL_ALIGN(length))));
-  }
-  return Received::messages;
-}
-
 /// A small request under construction.
 class Request {
  public:
@@ -132,9 +73,6 @@ class Request {
   nlmsghdr* header_;
 };
 
-constexpr std::uint16_t nft_type(int message) {
-  return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
-}
 std::uint8_t family_number(Family family) {
   return family == Family::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
 }
@@ -163,14 +101,14 @@ std::optional<RuleCount> counter_of(Attribute expressions) {
   return count;
 }
 
-/// What a rule of ours with a counter is to us.
+/// What a rule of ours is to us.
 struct CountingRule {
   std::string_view chain;
   std::string comment;
-  RuleCount count;
+  std::optional<RuleCount> count;
 };
 
-std::optional<CountingRule> counting_rule(const Message& message) {
+std::optional<CountingRule> rule_of_ours(const Message& message) {
   CountingRule rule;
   Attribute expressions;
   bool ours = false;
@@ -180,9 +118,8 @@ std::optional<CountingRule> counting_rule(const Message& message) {
     if (type == NFTA_RULE_EXPRESSIONS) expressions = value;
     if (type == NFTA_RULE_USERDATA) rule.comment = comment_of(value);
   });
-  const std::optional<RuleCount> count = ours ? counter_of(expressions) : std::nullopt;
-  if (!count) return std::nullopt;
-  rule.count = *count;
+  if (!ours) return std::nullopt;
+  rule.count = counter_of(expressions);
   return rule;
 }
 
@@ -190,15 +127,18 @@ std::optional<CountingRule> counting_rule(const Message& message) {
 class CountCollector {
  public:
   void take(const CountingRule& rule) {
-    if (rule.comment == limited_comment) limited_ += rule.count.packets;
-    if (rule.comment == full_comment) full_ += rule.count.packets;
+    ++loaded_;
+    if (!rule.count) return;
+    if (rule.comment == limited_comment) limited_ += rule.count->packets;
+    if (rule.comment == full_comment) full_ += rule.count->packets;
     // Leaves of one tag at two hooks are told apart by what follows the tag.
-    if (parse_rule_tag(rule.chain.substr(0, rule_tag_size))) first_of_chain_.emplace(rule.chain, rule.count);
+    if (parse_rule_tag(rule.chain.substr(0, rule_tag_size))) first_of_chain_.emplace(rule.chain, *rule.count);
   }
 
   void add_to(KernelCounts& counts) const {
     counts.limited += limited_;
     counts.full += full_;
+    counts.loaded += loaded_;
     for (const auto& [chain, count] : first_of_chain_) {
       RuleCount& sum = counts.rules[*parse_rule_tag(std::string_view(chain).substr(0, rule_tag_size))];
       sum.packets += count.packets;
@@ -210,6 +150,7 @@ class CountCollector {
   std::map<std::string, RuleCount, std::less<>> first_of_chain_;
   std::uint64_t limited_ = 0;
   std::uint64_t full_ = 0;
+  std::uint64_t loaded_ = 0;
 };
 
 Refusal refusal_of(const Transaction& transaction, const Answer& answer) {
@@ -339,6 +280,12 @@ tl::expected<void, Refusal> NftSocket::apply(const Transaction& transaction, con
   return refused({"apply", "the ruleset", 0, "the kernel's answer was lost, and the old ruleset is still in force"});
 }
 
+std::uint32_t NftSocket::port() const {
+  sockaddr_nl address{};
+  socklen_t size = sizeof address;
+  return getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 ? address.nl_pid : 0;
+}
+
 Result<bool> NftSocket::add_counts(Family family, KernelCounts& counts) {
   Request request(nft_type(NFT_MSG_GETRULE), NLM_F_REQUEST | NLM_F_DUMP, sequence_++, family_number(family), 0);
   request.put(NFTA_RULE_TABLE, table_name);
@@ -353,7 +300,7 @@ Result<bool> NftSocket::add_counts(Family family, KernelCounts& counts) {
       if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
       done |= message.header.nlmsg_type == NLMSG_DONE || message.header.nlmsg_type == NLMSG_ERROR;
       if (message.header.nlmsg_type != nft_type(NFT_MSG_NEWRULE)) return;
-      if (const auto rule = counting_rule(message)) collector.take(*rule);
+      if (const auto rule = rule_of_ours(message)) collector.take(*rule);
     });
     if (!received) return tl::unexpected(received.error());
     if (*received != Received::messages) error = *received == Received::overrun ? ENOBUFS : EAGAIN;

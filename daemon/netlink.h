@@ -30,6 +30,7 @@ struct KernelCounts {
   RuleCounts rules;
   std::uint64_t limited = 0;  // hits that were not logged: over their flow's rate
   std::uint64_t full = 0;     // likewise: too many flows
+  std::uint64_t loaded = 0;   // rules of our tables
   bool operator==(const KernelCounts&) const = default;
 };
 
@@ -56,6 +57,8 @@ class NftSocket {
   [[nodiscard]] static Result<NftSocket> open();
 
   [[nodiscard]] bool acks_end() const { return acks_end_; }
+  /// This socket's address: nf_tables' events say by it who made a change.
+  [[nodiscard]] std::uint32_t port() const;
   /// A sequence number that no earlier message of this socket had.
   [[nodiscard]] std::uint32_t next_sequence() const { return sequence_; }
 

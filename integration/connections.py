@@ -4,8 +4,8 @@
 
     connections.py [KEY=VALUE...]     prints the entries that have all of these; exit 0 if there are any, 1 if not
 
-Keys: family (4, 6), protocol (tcp, udp or a number), source, destination, source_port, port (of the original direction),
-reply_source, reply_port (who answers), status, mark.
+Keys: family (4, 6), protocol (tcp, udp or a number), source, destination, source_port, port (of the original
+direction), reply_source, reply_port (who answers), status, mark.
 """
 import errno
 import os
@@ -14,9 +14,9 @@ import struct
 import sys
 
 NETLINK_NETFILTER = 12
-NLM_F_REQUEST, NLM_F_DUMP = 1, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-IPCTNL_MSG_CT_GET = 1 << 8 | 1  # subsystem in the upper byte, message in the lower one
+IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE = 1 << 8 | 1, 1 << 8 | 2  # subsystem in the upper byte
 SOCKET_BUFFER = 1 << 20
 
 # linux/netfilter/nfnetlink_conntrack.h
@@ -71,25 +71,37 @@ def entry(message):
     }
 
 
-def entries():
-    """All of them, in no order."""
-    found = []
+def ask(kind, flags):
+    """The messages of the answer, each a type and a body."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as kernel:
         kernel.settimeout(10)
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
-        request = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
-        kernel.send(struct.pack("=IHHII", 16 + len(request), IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + request)
+        every_family = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
+        kernel.send(struct.pack("=IHHII", 16 + len(every_family), kind, NLM_F_REQUEST | flags, 1, 0) + every_family)
         while True:
             data, at = kernel.recv(SOCKET_BUFFER), 0
             while at + 16 <= len(data):
-                length, kind = struct.unpack_from("=IH", data, at)
-                if kind == NLMSG_DONE:
-                    return found
-                if kind == NLMSG_ERROR:
+                length, answer = struct.unpack_from("=IH", data, at)
+                if answer == NLMSG_DONE:
+                    return
+                if answer == NLMSG_ERROR:
                     error = -struct.unpack_from("=i", data, at + 16)[0]
-                    raise OSError(error or errno.EPROTO, f"reading conntrack: {os.strerror(error)}")
-                found.append(entry(data[at + 16:at + length]))
+                    if error not in (0, errno.ENOENT):
+                        raise OSError(error, f"asking conntrack: {os.strerror(error)}")
+                    return
+                yield data[at + 16:at + length]
                 at += (length + 3) & ~3
+
+
+def entries():
+    """All of them, in no order."""
+    return [entry(body) for body in ask(IPCTNL_MSG_CT_GET, NLM_F_DUMP)]
+
+
+def flush():
+    """Forgets all of them: a delete that names none means all."""
+    for _ in ask(IPCTNL_MSG_CT_DELETE, NLM_F_ACK):
+        pass
 
 
 def main(arguments):

@@ -4,8 +4,8 @@
 
     crafted.py [OPTION...] FROM TO SOURCE DESTINATION [SOURCE_PORT PORT]
 
-FROM is a neighbour (integration/lib.sh), whose packet goes to the policed host; TO is a neighbour or `host`. Exit 0 if TO's
-kernel delivered it, 1 if not in time.
+FROM is a neighbour (integration/lib.sh), whose packet goes to the policed host; TO is a neighbour or `host`. Exit 0
+if TO's kernel delivered it, 1 if not in time.
 
     --within SECONDS    how long to wait (0.5)
 """

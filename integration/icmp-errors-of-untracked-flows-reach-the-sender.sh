@@ -57,7 +57,8 @@ END
 
 expect_error() { # WHAT FROM ADDRESS PORT BYTES
   local got
-  got=$(in_namespace "$2" python3 "$integration/traffic.py" error "$3" "$4" "$5" 2) || fail "no error comes back to $2 from $3"
+  got=$(in_namespace "$2" python3 "$integration/traffic.py" error "$3" "$4" "$5" 2) ||
+    fail "no error comes back to $2 from $3"
   [ "$got" = "$1" ] || fail "to $2 comes back \"$got\" instead of \"$1\""
   passed "$1 comes back to $2 from $3 port $4"
 }

@@ -308,7 +308,8 @@ expect_denied() {
   passed "$1 does not reach $2 on $3 $4 (IPv$family)"
 }
 
-# expect_delivered FROM TO SOURCE DESTINATION [SOURCE_PORT PORT]: a UDP datagram that FROM sends under any address reaches TO.
+# expect_delivered FROM TO SOURCE DESTINATION [SOURCE_PORT PORT]: a UDP datagram that the neighbour FROM sends under any
+# address reaches TO.
 expect_delivered() {
   python3 -B "$integration/crafted.py" --within 3 "$@" || fail "what $1 sends from $3 to $4 does not come through to $2"
   passed "what $1 sends from $3 to $4 comes through to $2"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A staged preDNAT deny of the host endpoint * drops nothing of what a workload sends. Its record says would-deny, and so
-# do those of the workloads' legs behind it: to another workload and to the host, with DNAT and without.
+# A staged preDNAT deny of the host endpoint * drops nothing of what a workload sends. Its record says would-deny, and
+# so do those of the workloads' legs behind it: to another workload and to the host, with DNAT and without.
 . "${0%/*}/lib.sh"
 
 neighbour frontend 1

@@ -64,7 +64,8 @@ denied_before_dnat() {
       staged="StagedGlobalNetworkPolicy before-dnat $rule deny"
   done
   expect_flow since="$since" bucket=normal reporter=dst action=allow pending=would-deny port=8080 interface=if-client \
-    source="$(address client)" destination="$(address host client)" enforced="GlobalNetworkPolicy through 0 allow" staged=""
+    source="$(address client)" destination="$(address host client)" staged="" \
+    enforced="GlobalNetworkPolicy through 0 allow"
   expect_flow since="$since" bucket=forward reporter=dst action=allow pending=would-deny port=8080 interface=if-client \
     source="$(address client)" destination="$backend" enforced="GlobalNetworkPolicy through 0 allow" staged=""
   expect_flow since="$since" bucket=normal reporter=dst action=allow pending=would-deny port=8080 interface=if-backend \

@@ -67,7 +67,8 @@ def connect(protocol, address, port, seconds, source=None):
         try:
             if source:
                 client.bind((source, 0))
-            client.connect(socket.getaddrinfo(address, port, family, KINDS[protocol])[0][4])  # with the scope, if it has one
+            # With the scope, if the address has one.
+            client.connect(socket.getaddrinfo(address, port, family, KINDS[protocol])[0][4])
             client.send(b"hello")
             return 0 if client.recv(2048) == b"hello" else 2
         except socket.timeout:

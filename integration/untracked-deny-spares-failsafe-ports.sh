@@ -48,7 +48,9 @@ only_failsafes() {
 }
 untracked_deny Ingress # requests to the host, and answers to it
 in_both_families only_failsafes
-expect_flow bucket=untracked reporter=dst action=deny port=8080 source=10.77.1.2 enforced="GlobalNetworkPolicy deny-all 0 deny"
-expect_flow bucket=untracked reporter=dst action=deny port=8080 source=fd77:1::2 enforced="GlobalNetworkPolicy deny-all 0 deny"
+for source in 10.77.1.2 fd77:1::2; do
+  expect_flow bucket=untracked reporter=dst action=deny port=8080 source="$source" \
+    enforced="GlobalNetworkPolicy deny-all 0 deny"
+done
 untracked_deny Egress # requests of the host, and its answers
 in_both_families only_failsafes

@@ -41,9 +41,11 @@ both_directions() {
   expect "the other's has an entry (IPv$family)" tracked other 5000
 }
 in_both_families both_directions
-expect_flow bucket=untracked reporter=dst action=allow port=5000 source=10.77.1.2 enforced="GlobalNetworkPolicy fast-service 0 allow"
-expect_flow bucket=untracked reporter=dst action=allow port=5000 source=fd77:1::2 enforced="GlobalNetworkPolicy fast-service 0 allow"
-expect_flow bucket=untracked reporter=src action=allow destination=10.77.1.2 enforced="GlobalNetworkPolicy fast-service 0 allow"
+for client in 10.77.1.2 fd77:1::2; do
+  rule="GlobalNetworkPolicy fast-service 0 allow"
+  expect_flow bucket=untracked reporter=dst action=allow port=5000 source="$client" enforced="$rule"
+  expect_flow bucket=untracked reporter=src action=allow destination="$client" enforced="$rule"
+done
 
 one_direction() { expect_denied client host udp 5000; }
 untracked_policy Ingress # the answer meets normal egress policy, for which it is a flow of its own

@@ -16,7 +16,7 @@ spec: {defaultEndpointToHostAction: Accept}
 END
 given_workload other prod
 
-# its: its own. near: of the same link, with a route back to it. others: of somebody else. nowhere: no route leads there.
+# its: its own. near: of the same link, with a route back to it. others: of somebody else. nowhere: no route leads there
 choose_addresses() {
   its=$(address frontend) others=$(address other)
   if [ "$family" = 4 ]; then

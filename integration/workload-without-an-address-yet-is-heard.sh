@@ -18,7 +18,7 @@ table inet seen {
   }
 }
 END
-seen() { nft -j list counter inet seen "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)["nftables"][1]["counter"]["packets"])'; }
+seen() { nft -j list counter inet seen "$1" | json_value nftables.1.counter.packets; }
 some_seen() { [ "$(seen "$1")" -gt 0 ]; }
 
 start_daemon

@@ -64,7 +64,8 @@ forward_policy() {
   expect_denied web outside tcp 8080
   expect_denied outside guest tcp 8080
   expect_denied outside web tcp 8080
-  expect_flow bucket=forward reporter=dst action=deny source=web port=8080 destination="$(address outside)" interface=br0
+  expect_flow bucket=forward reporter=dst action=deny source=web port=8080 interface=br0 \
+    destination="$(address outside)"
   expect_arrives guest outside tcp 9090
   expect_denied web outside tcp 9090
   expect_arrives web host tcp 8080

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Workloads behind a bridge of the host are policed, each by its own policy, wherever the host routes: from and to others
-# and to the host. What the host sends them is not policed, nor is what stays inside the bridge.
+# Workloads behind a bridge of the host are policed, each by its own policy, wherever the host routes: from and to
+# others and to the host. What the host sends them is not policed, nor is what stays inside the bridge.
 . "${0%/*}/lib.sh"
 
 bridge br0 1
