@@ -127,17 +127,23 @@ bool JudgedDirectory::is_observed(const Station& station) const {
 }
 
 bool JudgedDirectory::can_tell(const Journey& journey) const {
-  const bool is_own_to_group = journey.in.empty() && is_group(journey.crafted.packet.destination);
-  if (is_own_to_group && !enforced_.plan.drop_invalid && tracking_of(journey.crafted) == Tracking::invalid)
-    return false;
-  const bool rerouted =
-      passage_of(journey, Translates::no).out_interface != passage_of(journey, Translates::yes).out_interface;
-  if (!journey.in.empty() || !rerouted) return true;
-  const auto untracks = [](const PlannedEndpoint& endpoint) {
-    return endpoint.leg(Bucket::untracked, Direction::egress) != nullptr;
+  const bool to_group = is_group(journey.crafted.packet.destination);
+  if (journey.in.empty()) {
+    const bool rerouted =
+        passage_of(journey, Translates::no).out_interface != passage_of(journey, Translates::yes).out_interface;
+    if (rerouted && has_untracked(Direction::egress)) return false;
+    return !to_group || enforced_.plan.drop_invalid || tracking_of(journey.crafted) != Tracking::invalid;
+  }
+  const bool claims_to_be_the_host = link_to(journey.crafted.packet.source) == "lo";
+  return !to_group || !claims_to_be_the_host || !has_untracked(Direction::ingress);
+}
+
+bool JudgedDirectory::has_untracked(Direction direction) const {
+  const auto untracks = [&](const PlannedEndpoint& endpoint) {
+    return endpoint.leg(Bucket::untracked, direction) != nullptr;
   };
-  return std::ranges::none_of(enforced_.plan.endpoints, untracks) &&
-         std::ranges::none_of(pending_.plan.endpoints, untracks);
+  return std::ranges::any_of(enforced_.plan.endpoints, untracks) ||
+         std::ranges::any_of(pending_.plan.endpoints, untracks);
 }
 
 Expected JudgedDirectory::expect(const Journey& journey, Tracking tracking) {

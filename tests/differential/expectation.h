@@ -50,7 +50,8 @@ class JudgedDirectory {
   /// False of what the host sends by another link than it meant before DNAT, if there is untracked policy for what it
   /// sends: the kernel asks that at the first link's endpoint, judge() at the second's. Nor of what the host sends to a
   /// group if connection tracking takes it for invalid and invalid packets are let through: the copy that comes back
-  /// has no connection to be known by, and is judged.
+  /// has no connection to be known by, and is judged. Nor of what claims to come from the host, to a group, where there
+  /// is untracked policy: what that allows is taken for such a copy, and the later legs say nothing of it.
   [[nodiscard]] bool can_tell(const Journey& journey) const;
   Expected expect(const Journey& journey, Tracking tracking);
   /// For people: each log with the rule that it names.
@@ -59,6 +60,7 @@ class JudgedDirectory {
  private:
   class Prediction;
   [[nodiscard]] bool is_observed(const Station& station) const;
+  [[nodiscard]] bool has_untracked(Direction direction) const;
 
   JudgedWorld enforced_;
   JudgedWorld pending_;

@@ -196,11 +196,23 @@ class RandomDocuments {
     if (random_.chance(4)) add_workload("cali77", "elsewhere");
   }
 
+  /// Overlapping, adjacent and far apart.
+  void add_many_blocks(YamlValue& nets) {
+    for (int i = 0; i < 300; ++i) {
+      const std::string v4 =
+          fmt::format("10.{}.{}.{}/{}", random_.below(12), random_.below(4), random_.below(256), 24 + random_.below(9));
+      const std::string v6 =
+          fmt::format("fd{:02x}::{:x}/{}", random_.below(8), random_.below(256), 100 + random_.below(29));
+      nets.add(quoted(random_.chance(2) ? v4 : v6));
+    }
+  }
+
   void add_network_sets() {
     const auto add_set = [&](const char* kind, YamlValue meta) {
       meta.set("labels", selectors_.labels());
       YamlValue nets = list(rules_.blocks(Family::v4, random_.below(4)));
       for (YamlValue& block : rules_.blocks(Family::v6, random_.below(3))) nets.add(std::move(block));
+      if (random_.chance(15)) add_many_blocks(nets);
       if (random_.chance(3)) nets.add(quoted(random_.pick({"198.51.100.7", "2001:db8::7", "10.2.0.9/14"})));
       add(calico, kind, std::move(meta)).set("spec", mapping({{"nets", std::move(nets)}}));
     };

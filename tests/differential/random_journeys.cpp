@@ -148,6 +148,7 @@ void RandomJourneys::add_transport(Crafted& crafted) {
 /// What keeps a host a host: discovery, multicast, DHCP. From uplinks, and from workloads, which are trusted less.
 Journey RandomJourneys::essential() {
   if (random_.chance(3)) return dhcp();
+  if (random_.chance(6)) return false_claim();
   return random_.chance(6) ? own_multicast() : discovery();
 }
 
@@ -157,6 +158,15 @@ Journey RandomJourneys::own_multicast() {
   Journey journey = from("", family);
   add_transport(journey.crafted);
   journey.crafted.packet.destination = address(family == Family::v4 ? "224.0.0.1" : "ff02::1");
+  return journey;
+}
+
+/// From outside, but with the host's own address: the kernel takes that of IPv6.
+Journey RandomJourneys::false_claim() {
+  Journey journey = from(random_.pick({"eth0", "eth1", "cali1"}), Family::v6);
+  add_transport(journey.crafted);
+  journey.crafted.packet.source = own(Family::v6);
+  journey.crafted.packet.destination = address(random_.pick({"ff02::1", "ff02::1", "fd99::1", "fd00::2"}));
   return journey;
 }
 
@@ -204,7 +214,9 @@ void RandomJourneys::add_sequels(Journey& journey) {
   if (random_.chance(2)) return;
   const Packet& packet = journey.crafted.packet;
   std::vector<Sequel> possible{Sequel::repeat};
-  const bool one_way = tracking_of(journey.crafted) != Tracking::fresh || is_group(packet.destination) ||
+  // Whose answers would go to somebody else.
+  const bool claims = !journey.in.empty() && is_for_host(packet.source);
+  const bool one_way = claims || tracking_of(journey.crafted) != Tracking::fresh || is_group(packet.destination) ||
                        passage_of(journey, Translates::yes).out_interface == "lo";
   if (!one_way) possible.insert(possible.end(), {Sequel::reply, Sequel::error});
   const std::size_t count = 1 + random_.below(possible.size());

@@ -23,6 +23,7 @@ class RandomJourneys {
   Journey discovery();
   Journey dhcp();
   Journey own_multicast();
+  Journey false_claim();
   Journey from(const std::string& link, Family family);
   std::string link();
   Address own(Family family);

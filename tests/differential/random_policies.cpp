@@ -95,8 +95,20 @@ void RandomPolicies::add_rules(YamlValue& spec, PolicyKind kind) {
     const std::vector<std::string> types{"Ingress", "Egress"};
     spec.set("types", no_egress ? texts({"Ingress"}) : texts(random_.some(types, 1 + random_.below(2))));
   }
-  add_list(spec, "ingress", [&] { return rules_.calico(writer, Direction::ingress); });
-  if (!no_egress) add_list(spec, "egress", [&] { return rules_.calico(writer, Direction::egress); });
+  add_calico_list(spec, writer, Direction::ingress);
+  if (!no_egress) add_calico_list(spec, writer, Direction::egress);
+}
+
+/// Any rules, or many of one port each with some others between them.
+void RandomPolicies::add_calico_list(YamlValue& spec, RuleWriter writer, Direction direction) {
+  const std::string key(to_string(direction));
+  if (!random_.chance(6)) return add_list(spec, key, [&] { return rules_.calico(writer, direction); });
+  YamlValue made = list();
+  const std::size_t count = 6 + random_.below(14);
+  for (std::size_t i = 0; i < count; ++i) {
+    made.add(random_.chance(10) ? rules_.calico(writer, direction) : rules_.of_one_port());
+  }
+  spec.set(key, std::move(made));
 }
 
 YamlValue RandomPolicies::calico_spec(PolicyKind kind) {

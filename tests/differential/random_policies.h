@@ -33,6 +33,7 @@ class RandomPolicies {
   YamlValue cluster_spec();
   void add_host_options(YamlValue& spec);
   void add_rules(YamlValue& spec, PolicyKind kind);
+  void add_calico_list(YamlValue& spec, RuleWriter writer, Direction direction);
   void add_left_over_action(YamlValue& spec);
   YamlValue order();
   template <class Make>

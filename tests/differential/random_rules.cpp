@@ -164,6 +164,15 @@ YamlValue RandomRules::calico(RuleWriter writer, Direction direction) {
   return rule;
 }
 
+YamlValue RandomRules::of_one_port() {
+  YamlValue rule = mapping({{"action", plain(random_.pick({"Allow", "Allow", "Deny", "Deny", "Log"}))}});
+  rule.set("protocol", transport_name());
+  rule.set("destination", mapping({{"ports", list({number_of_port()})}}));
+  if (random_.chance(8)) rule.set("source", mapping({{"nets", list(blocks(Family::v4, 1))}}));
+  if (random_.chance(8)) rule.set("source", mapping({{"selector", quoted(selectors_.selector())}}));
+  return rule;
+}
+
 YamlValue RandomRules::kubernetes_peer() {
   YamlValue peer;
   if (random_.chance(2)) {

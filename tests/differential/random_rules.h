@@ -22,6 +22,8 @@ class RandomRules {
   explicit RandomRules(Random& random) : random_(random), selectors_(random) {}
 
   YamlValue calico(RuleWriter writer, Direction direction);
+  /// Of one protocol and one destination port, mostly with nothing else: what is looked up where there are many.
+  YamlValue of_one_port();
   YamlValue kubernetes(Direction direction);
   YamlValue cluster(Direction direction);
 
