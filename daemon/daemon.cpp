@@ -46,9 +46,9 @@ constexpr const char* default_policy_dir = "/etc/drywall/policy.d";
 constexpr const char* default_config_file = "/etc/drywall/drywall.yaml";
 constexpr std::size_t most_config_bytes = 1U << 20U;
 constexpr milliseconds tick_interval{250};
-constexpr milliseconds retry_interval{5000};   // of what failed: the NFLOG group
-constexpr milliseconds interfaces_quiet{100};  // one change of an interface comes as several messages
-constexpr milliseconds shortest_cache{200};    // of what is dear to compute and anybody may ask for
+constexpr milliseconds retry_interval{5000};  // of what failed: the NFLOG group
+constexpr milliseconds interfaces_wait{10};   // one change of an interface comes as several messages
+constexpr milliseconds shortest_cache{200};   // of what is dear to compute and anybody may ask for
 constexpr milliseconds audit_interval{15'000};
 constexpr milliseconds shortest_audit_interval{1000};
 constexpr std::size_t most_mark_bytes = 256;
@@ -198,6 +198,8 @@ class Daemon {
   Inputs read_inputs();
   void start();
   Loaded load(Reason reason);
+  void follow_host();
+  void note_generation(const Loaded& loaded, Reason reason, milliseconds took);
   void note_success(const Loaded& loaded, Reason reason, milliseconds took);
   void note_failure(const Loaded& loaded, Reason reason);
   void fall_back_to_last_good();
@@ -248,7 +250,7 @@ class Daemon {
   std::optional<Failure> directory_watch_failure_;
   Debounce directory_changes_;
   std::optional<LinkWatch> link_watch_;
-  Debounce interface_changes_;
+  bool is_host_awaited_ = false;  // the timer for it runs
 
   std::optional<RulesWatch> rules_watch_;
   std::optional<std::string> unhealed_by_;  // who changed our tables, if they could not be put back
@@ -333,7 +335,6 @@ Inputs Daemon::read_inputs() {
   inputs.files = std::move(contents.files);
   inputs.diagnostics.insert(inputs.diagnostics.end(), contents.diagnostics.begin(), contents.diagnostics.end());
 
-  interface_changes_.reset();
   if (Result<Machine> machine = read_machine()) {
     machine_ = std::move(*machine);
     interface_names_.update(machine_);
@@ -359,6 +360,40 @@ Loaded Daemon::load(Reason reason) {
   return loaded;
 }
 
+/// Interfaces or addresses have changed: the policies in force are compiled for the host as it is now. The directory is
+/// not read, whatever may be going on there.
+void Daemon::follow_host() {
+  const Clock::time_point began = Clock::now();
+  Result<Machine> machine = read_machine();
+  if (!machine || *machine == machine_) return;
+  machine_ = std::move(*machine);
+  interface_names_.update(machine_);
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return;
+  Inputs inputs = *in_force->inputs;
+  inputs.machine = machine_;
+  const bool is_directory_in_force = !differs_since_;
+  const Loaded loaded = enforcer_.load(std::move(inputs), utc_now());
+  if (!loaded.ok()) return note_failure(loaded, Reason::interfaces);
+  if (is_directory_in_force) load_diagnostics_ = loaded.diagnostics;
+  take_over_generation();
+  if (loaded.result != Loaded::Result::in_force) return;
+  note_generation(loaded, Reason::interfaces, std::chrono::duration_cast<milliseconds>(Clock::now() - began));
+  if (bus_) bus_->tell_properties();
+}
+
+void Daemon::note_generation(const Loaded& loaded, Reason reason, milliseconds took) {
+  const std::size_t rules = count_rules(enforcer_.in_force()->generation->ruleset);
+  journal_.write(LogLevel::info, message_id::generation,
+                 fmt::format("generation {} is in force ({}): {}; {} rules, {} ms", number(), to_string(reason),
+                             summary(loaded.changed), rules, took.count()),
+                 {{"DRYWALL_GENERATION", fmt::format("{}", number())},
+                  {"DRYWALL_REASON", std::string(to_string(reason))},
+                  {"DRYWALL_RULES", fmt::format("{}", rules)},
+                  {"DRYWALL_MS", fmt::format("{}", took.count())}});
+  if (bus_) bus_->tell_generation(number());
+}
+
 void Daemon::note_success(const Loaded& loaded, Reason reason, milliseconds took) {
   load_diagnostics_ = loaded.diagnostics;
   const bool was_different = differs_since_.has_value();
@@ -366,15 +401,7 @@ void Daemon::note_success(const Loaded& loaded, Reason reason, milliseconds took
   notes_.clear();
   take_over_generation();
   if (loaded.result == Loaded::Result::in_force) {
-    const std::size_t rules = count_rules(enforcer_.in_force()->generation->ruleset);
-    journal_.write(LogLevel::info, message_id::generation,
-                   fmt::format("generation {} is in force ({}): {}; {} rules, {} ms", number(), to_string(reason),
-                               summary(loaded.changed), rules, took.count()),
-                   {{"DRYWALL_GENERATION", fmt::format("{}", number())},
-                    {"DRYWALL_REASON", std::string(to_string(reason))},
-                    {"DRYWALL_RULES", fmt::format("{}", rules)},
-                    {"DRYWALL_MS", fmt::format("{}", took.count())}});
-    if (bus_) bus_->tell_generation(number());
+    note_generation(loaded, reason, took);
   } else if (reason == Reason::start) {
     journal_.write(LogLevel::info, message_id::generation,
                    fmt::format("generation {} is in the kernel already: nothing changed", number()),
@@ -450,9 +477,8 @@ void Daemon::start() {
   };
   directory_timer_ = loop_.timer([this] { load(Reason::directory); });
   interface_timer_ = loop_.timer([this] {
-    const Result<Machine> machine = read_machine();
-    if (!machine || *machine != machine_) load(Reason::interfaces);
-    interface_changes_.reset();
+    is_host_awaited_ = false;
+    follow_host();
   });
   if (directory_watch_) {
     sources_.push_back(loop_.on_readable(directory_watch_->descriptor(), [this, when_due] {
@@ -460,8 +486,9 @@ void Daemon::start() {
     }));
   }
   if (link_watch_) {
-    sources_.push_back(loop_.on_readable(link_watch_->descriptor(), [this, when_due] {
-      if (link_watch_->drain()) when_due(interface_timer_, interface_changes_, interfaces_quiet);
+    sources_.push_back(loop_.on_readable(link_watch_->descriptor(), [this] {
+      if (!link_watch_->drain() || std::exchange(is_host_awaited_, true)) return;
+      interface_timer_.restart(interfaces_wait);
     }));
   }
   const auto end = [this] {

@@ -162,6 +162,18 @@ std::optional<Enforcer::Last> Enforcer::last() const {
   return std::nullopt;
 }
 
+std::shared_ptr<const Generation> Enforcer::held(const TableComments& comments, const Inputs& inputs) const {
+  std::shared_ptr<const Generation> generation;
+  if (in_force_) {
+    generation = in_force_->generation;
+  } else if (saved_) {
+    const Inputs saved = inputs_of(*saved_, inputs.machine, inputs.config.node);
+    generation = build(saved.files, saved.config, saved.machine).generation;
+  }
+  if (!generation || !holds(comments, generation->ruleset, generation->rendering)) return nullptr;
+  return generation;
+}
+
 /// The same policy keeps its number, also over restarts, and rules that are in the kernel already stay there untouched.
 Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const Inputs& inputs = *candidate.inputs;
@@ -184,9 +196,8 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering);
   const std::uint64_t number = is_same ? before->number : highest_number_ + 1;
   if (!in_kernel) {
-    const Generation* const now = in_force_ ? in_force_->generation.get() : nullptr;
-    const bool is_known = now != nullptr && holds(*comments, now->ruleset, now->rendering);
-    if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, is_known ? &now->ruleset : nullptr)) {
+    const std::shared_ptr<const Generation> now = held(*comments, inputs);
+    if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, now ? &now->ruleset : nullptr)) {
       loaded.result = Loaded::Result::refused;
       loaded.diagnostics.push_back(std::move(*refusal));
       return loaded;

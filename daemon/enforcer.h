@@ -98,6 +98,8 @@ class Enforcer {
   ///   before  what the kernel holds of ours, so that only the difference is sent; null: not known
   [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number,
                                                           const Ruleset* before);
+  /// The generation that the kernel holds, if it can be told: the one in force, or, at a start, the one saved on disk.
+  [[nodiscard]] std::shared_ptr<const Generation> held(const TableComments& comments, const Inputs& inputs) const;
   /// What is to be in force, if the kernel takes it.
   struct Candidate {
     std::shared_ptr<const Inputs> inputs;

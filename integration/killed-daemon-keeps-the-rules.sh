@@ -35,3 +35,22 @@ start_daemon
 expect "the generation went on" test "$(status_value generation)" -ge "$generation"
 expect "no counter went back: $before then, $(packets) now" test "$(packets)" -ge "$before"
 in_both_families rules_hold
+
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null || true
+write_policy another.yaml <<'END'
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: {name: a-deny-9090}
+spec:
+  selector: role == 'server'
+  types: [Ingress]
+  ingress: [{action: Deny, protocol: TCP, destination: {ports: [9090]}}]
+END
+before=$(nft list table ip drywall | sed -n '/deny-8080 rule 0/s/.*packets \([0-9]*\).*/\1/p')
+expect "the denied packets were counted" test "$before" -ge 1
+start_daemon
+in_both_families expect_denied client host tcp 9090
+after=$(nft list table ip drywall | sed -n '/deny-8080 rule 0/s/.*packets \([0-9]*\).*/\1/p')
+expect "a policy that came while no daemon ran leaves the other's counter: $before then, $after now" \
+  test "$after" -ge "$before"
