@@ -89,7 +89,7 @@ bridge() {
     sysctl_write net.bridge.bridge-nf-call-iptables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
     sysctl_write net.bridge.bridge-nf-call-ip6tables "$([ "${3:-}" = yes ] && echo 1 || echo 0)"
   fi
-  ip link add "$1" type bridge
+  ip link add "$1" address "02:77:00:00:00:0$2" type bridge # one that does not change with its ports
   sysctl_write "net.ipv6.conf.$1.accept_dad" 0
   ip addr add "10.77.$2.1/24" dev "$1"
   ip addr add "fd77:$2::1/64" dev "$1" nodad
