@@ -51,6 +51,7 @@ constexpr milliseconds interfaces_wait{10};   // one change of an interface come
 constexpr milliseconds shortest_cache{200};   // of what is dear to compute and anybody may ask for
 constexpr milliseconds audit_interval{15'000};
 constexpr milliseconds shortest_audit_interval{1000};
+constexpr milliseconds mark_interval{1000};
 constexpr std::size_t most_mark_bytes = 256;
 constexpr std::uint32_t default_page = 1000;
 constexpr std::uint32_t longest_page = 10'000;
@@ -265,6 +266,8 @@ class Daemon {
   EvidenceAudit audit_;
   std::optional<EvidenceAudit::Mark> left_mark_;  // by the run before
   Clock::time_point audited_;
+  EvidenceAudit::Mark mark_;  // as it was left last
+  Clock::time_point marked_;
   FlowStreams streams_;
 
   Diagnostics load_diagnostics_;  // of the last load
@@ -621,6 +624,7 @@ void Daemon::begin_audit() {
   enforcer_.on_change([this](const std::string& rendering) {
     audit_.change(rendering, enforcer_.read_counts().value_or(KernelCounts{}));
     audited_ = Clock::now();
+    leave_mark();
   });
 }
 
@@ -635,7 +639,9 @@ void Daemon::audit() {
 
 /// So that the next run can tell what was logged while nobody listened. Lost with the kernel's rules at a reboot.
 void Daemon::leave_mark() {
-  std::ofstream(mark_path(options_.runtime_dir)) << to_string(audit_.mark());
+  marked_ = Clock::now();
+  if (std::exchange(mark_, audit_.mark()) == audit_.mark()) return;
+  std::ofstream(mark_path(options_.runtime_dir)) << to_string(mark_);
 }
 
 Evidence Daemon::evidence() {
@@ -646,10 +652,8 @@ Evidence Daemon::evidence() {
 void Daemon::tick() {
   table_.tick(utc_now());
   if (unhealed_by_) heal(std::string(*unhealed_by_), Clock::now());
-  if (Clock::now() - audited_ >= audit_interval) {
-    audit();
-    leave_mark();
-  }
+  if (Clock::now() - audited_ >= audit_interval) audit();
+  if (Clock::now() - marked_ >= mark_interval) leave_mark();
   publish_flows();
   streams_.drop_stalled();
   if (!nflog_ && Clock::now() >= nflog_retry_) open_nflog();

@@ -52,12 +52,13 @@ only_told() {
     expect_flow bucket=preDNAT reporter=dst action=allow pending=would-deny source=frontend interface=if-frontend \
       destination="${destination% *}" port="${destination#* }" staged="StagedGlobalNetworkPolicy before-dnat 0 deny"
   done
-  for destination in "$(address host frontend)" "$(address backend)" "$(address host backend)"; do
+  # Not of what DNAT sent to the host itself: there the workload's leg is matched by addresses alone (docs/flow-records.md).
+  for destination in "$(address host frontend)" "$(address backend)"; do
     expect_flow bucket=normal reporter=src action=allow pending=would-deny source=frontend interface=if-frontend \
       destination="$destination" port=8080 enforced="Profile kns.prod 0 allow" staged=""
   done
   expect_flow bucket=normal reporter=dst action=allow pending=would-deny source=frontend destination=backend port=8080 \
     enforced="Profile kns.prod 0 allow" staged=""
-  expect_no_flow pending=would-allow source=frontend port=8080
+  expect_no_flow pending=would-allow source=frontend destination=backend port=8080
 }
 in_both_families only_told

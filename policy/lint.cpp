@@ -252,11 +252,12 @@ Diagnostics lint_bridges(const Inventory& inventory, const Host& host) {
   for (const WorkloadEndpoint& workload : inventory.workload_endpoints) {
     const std::string bridge = bridge_of(host, workload.interface_name);
     if (bridge.empty() || !is_local(workload.node)) continue;
-    warn(out, workload.at, "behind-bridge",
-         fmt::format("{} is a port of the bridge {}: only routed traffic of the workload's addresses is policed, not "
-                     "traffic inside the bridge",
-                     workload.interface_name, bridge),
-         "");
+    warn(
+        out, workload.at, "behind-bridge",
+        fmt::format("{} is a port of the bridge {}: routed traffic of the workload's addresses is policed, not traffic "
+                    "inside the bridge (unless bridge-nf-call-iptables shows it to IP rules)",
+                    workload.interface_name, bridge),
+        "");
   }
   for (const HostEndpoint& endpoint : inventory.host_endpoints) {
     const std::string bridge = bridge_of(host, endpoint.interface_name);

@@ -114,6 +114,15 @@ class LayerBuilder {
     if constexpr (S == Stance::enforce) {
       if (plan_.drop_invalid && hook.point != LegPoint::untracked) rules.push_back(invalid_drop());
     }
+    if (!placed.endpoint->bridge.empty() && hook.hook == Hook::forward && family_ == Family::v6) {
+      // With bridge-nf-call-ip6tables what the bridge itself forwards comes here too: without neighbours it is no link.
+      const auto is_bridge = [&](Field field) {
+        return FieldIs{field, Compare::equal, {}, interface_bytes(placed.endpoint->bridge)};
+      };
+      rules.push_back(rule_ending<S>(
+          Accept{}, {is_bridge(Field::in_interface), is_bridge(Field::out_interface), protocol_is(protocol::icmpv6),
+                     icmp_type_in({130, 131, 132, 133, 134, 135, 136, 143})}));
+    }
     if (spares_discovery(hook)) {
       rules.push_back(
           rule_ending<S>(Accept{}, {protocol_is(protocol::icmpv6), icmp_type_in(workload_discovery_types())}));

@@ -103,9 +103,10 @@ class LeafBuilder {
     const std::string flows = flows_of(hook);
     const std::string name = fmt::format("unlogged-{}-{}", role_of(plan_, hook), to_string(action));
     return chains_.chain(name, [&](auto& rules) {
-      for (const char* why : {limited_comment, full_comment}) {
+      // A lookup runs the element's own limit: of a flow that is over it, neither it nor its opposite holds.
+      for (const char* why : {full_comment, limited_comment}) {
         NftRule<S> counted = rule_ending<S>(leaf_end(hook, action));
-        if (why == limited_comment) counted.matches = {FieldIn{limiter_key, flows, Sense::is}};
+        if (why == full_comment) counted.matches = {FieldIn{limiter_key, flows, Sense::is_not}};
         counted.counter = true;
         counted.comment = why;
         rules.push_back(std::move(counted));
