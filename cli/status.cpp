@@ -71,6 +71,12 @@ void print_row(std::string_view name, std::string_view value) {
   fmt::print("{:<12} {}\n", name, harmless(value));
 }
 
+/// Numbers only when they matter: a table that is full keeps new connections out.
+std::string conntrack_text(std::uint64_t entries, std::uint64_t limit) {
+  const std::string everywhere = "on for all traffic of this host";
+  return 2 * entries < limit ? everywhere : fmt::format("{}: {} of {} connections", everywhere, entries, limit);
+}
+
 void print_table(const Json& status) {
   const std::string state = text_at(status, "state");
   const std::string applied_at = text_at(status, "applied_at");
@@ -98,8 +104,7 @@ void print_table(const Json& status) {
   print_row("kernel",
             fmt::format("{}, healed {} times", sync_text(at(kernel, "in_sync")), number_at(kernel, "healed")));
   if (const Json& conntrack = at(status, "conntrack"); conntrack.is_object()) {
-    print_row("conntrack", fmt::format("on for all traffic of this host: {} of {} connections",
-                                       number_at(conntrack, "entries"), number_at(conntrack, "limit")));
+    print_row("conntrack", conntrack_text(number_at(conntrack, "entries"), number_at(conntrack, "limit")));
   }
   for (const Json& note : at(status, "notes")) print_row("note", note.get<std::string>());
   print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));

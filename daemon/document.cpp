@@ -49,15 +49,17 @@ Json endpoints_document(const Plan& plan) {
   Json out = Json::array();
   for (const PlannedEndpoint& endpoint : plan.endpoints) {
     if (!endpoint.local) continue;
+    const std::vector<std::string> bridge{endpoint.bridge};  // what its routed packets show
     out.push_back({{"kind", endpoint_kind(endpoint.id.kind)},
                    {"namespace", endpoint.id.ns},
                    {"name", endpoint.id.name},
-                   {"interfaces", words(endpoint.interfaces)}});
+                   {"interfaces", words(endpoint.bridge.empty() ? endpoint.interfaces : bridge)}});
   }
   return out;
 }
 
-/// Interfaces of the host that nothing here governs; the loopback is nobody's.
+/// Interfaces of the host that nothing here governs; the loopback is nobody's, and no routed packet shows a bridge's
+/// port.
 std::vector<std::string> unpoliced(const Generation* generation, const std::vector<Interface>& interfaces) {
   std::set<std::string, std::less<>> governed{"lo"};
   std::vector<std::string> denied_prefixes;
@@ -71,7 +73,8 @@ std::vector<std::string> unpoliced(const Generation* generation, const std::vect
   for (const Interface& interface : interfaces) {
     const bool is_denied = std::ranges::any_of(
         denied_prefixes, [&](const std::string& prefix) { return interface.name.starts_with(prefix); });
-    if (!governed.contains("*") && !governed.contains(interface.name) && !is_denied) out.push_back(interface.name);
+    if (governed.contains("*") || governed.contains(interface.name) || is_denied || !interface.bridge.empty()) continue;
+    out.push_back(interface.name);
   }
   return out;
 }
