@@ -19,62 +19,6 @@ spec:
 END
 start_daemon
 
-cat >"$work/listen.py" <<'END'
-# Echoes what comes to port 7000, counts what comes to port 7001; writes that number to the file when told to end.
-import pathlib, select, signal, socket, sys
-knocked = 0
-def end(*_):
-    pathlib.Path(sys.argv[2]).write_text(str(knocked))
-    sys.exit(0)
-signal.signal(signal.SIGTERM, end)
-sockets = {}
-for family, any_address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-    for port in (7000, 7001):
-        s = socket.socket(family, socket.SOCK_DGRAM)
-        if family == socket.AF_INET6:
-            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        s.bind((any_address, port))
-        sockets[s] = port
-pathlib.Path(sys.argv[1]).touch()
-while True:
-    for s in select.select(list(sockets), [], [])[0]:
-        data, peer = s.recvfrom(2048)
-        if sockets[s] == 7001:
-            knocked += 1
-        else:
-            s.sendto(data, peer)
-END
-cat >"$work/talk.py" <<'END'
-# ADDRESS SECONDS: one connected flow and one new flow for each datagram to port 7000, all echoed or counted as missing;
-# knocks on port 7001. Prints `SENT MISSING KNOCKS`.
-import socket, sys, time
-address, seconds = sys.argv[1], float(sys.argv[2])
-family = socket.AF_INET6 if ":" in address else socket.AF_INET
-steady = socket.socket(family, socket.SOCK_DGRAM)
-steady.settimeout(1)
-steady.connect((address, 7000))
-sent = missing = knocks = 0
-until = time.monotonic() + seconds
-while time.monotonic() < until:
-    fresh = socket.socket(family, socket.SOCK_DGRAM)
-    fresh.settimeout(1)
-    fresh.connect((address, 7000))
-    for s in (steady, fresh):
-        sent += 1
-        try:
-            s.send(b"%d" % sent)
-            if s.recv(64) != b"%d" % sent:
-                missing += 1
-        except (socket.timeout, ConnectionError):
-            missing += 1
-    fresh.close()
-    knock = socket.socket(family, socket.SOCK_DGRAM)
-    knock.sendto(b"?", (address, 7001))
-    knock.close()
-    knocks += 1
-    time.sleep(0.001)
-print(sent, missing, knocks)
-END
 cat >"$work/storm.py" <<'END'
 # DIRECTORY SECONDS [COMMAND...]: a hundred times a second another policy, by rename; after each the command, if any.
 import os, subprocess, sys, time
@@ -106,11 +50,11 @@ storm() {
   family=$2
   shift 2
   rm -f "$work/listening" "$work/knocked"
-  python3 "$work/listen.py" "$work/listening" "$work/knocked" &
+  python3 "$integration/steady.py" listen "$work/listening" "$work/knocked" &
   listener=$!
   eventually 10 test -e "$work/listening" || fail "nobody listens"
   before=$(status_value generation)
-  in_namespace client python3 "$work/talk.py" "$(address host client)" "$seconds" >"$work/talked" &
+  in_namespace client python3 "$integration/steady.py" talk "$(address host client)" "$seconds" >"$work/talked" &
   talker=$!
   changes=$(python3 "$work/storm.py" "$policy_dir" "$seconds" "$@")
   wait "$talker" || fail "the client did not come to its end"
