@@ -127,6 +127,10 @@ bool JudgedDirectory::is_observed(const Station& station) const {
 }
 
 bool JudgedDirectory::can_tell(const Journey& journey) const {
+  // Neighbour discovery from one port of a bridge to another is let through unasked: in earnest the bridge forwards it.
+  const Passage way = passage_of(journey, Translates::yes);
+  const bool is_inside_bridge = !way.in_interface.empty() && way.in_interface == way.out_interface;
+  if (is_inside_bridge && way.packet.protocol == protocol::icmpv6 && way.packet.icmp_type >= 130) return false;
   const bool to_group = is_group(journey.crafted.packet.destination);
   if (journey.in.empty()) {
     const bool rerouted =

@@ -51,7 +51,8 @@ class JudgedDirectory {
   /// sends: the kernel asks that at the first link's endpoint, judge() at the second's. Nor of what the host sends to a
   /// group if connection tracking takes it for invalid and invalid packets are let through: the copy that comes back
   /// has no connection to be known by, and is judged. Nor of what claims to come from the host, to a group, where there
-  /// is untracked policy: what that allows is taken for such a copy, and the later legs say nothing of it.
+  /// is untracked policy: what that allows is taken for such a copy, and the later legs say nothing of it. Nor
+  /// of neighbour discovery from one port of a bridge to another, which is let through unasked.
   [[nodiscard]] bool can_tell(const Journey& journey) const;
   Expected expect(const Journey& journey, Tracking tracking);
   /// For people: each log with the rule that it names.
