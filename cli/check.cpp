@@ -39,8 +39,7 @@ Diagnostics with_excerpts(Diagnostics warnings, const std::vector<yaml::SourceFi
 }
 
 /// What the kernel's language cannot say of these policies.
-Diagnostics refusals(const Inventory& inventory) {
-  const Host host = this_host("");
+Diagnostics refusals(const Inventory& inventory, const Host& host) {
   const auto ruleset =
       lower(compile(inventory, host, World::enforced), compile(inventory, host, World::pending), RenderOptions{});
   return ruleset ? Diagnostics() : ruleset.error();
@@ -52,9 +51,10 @@ Diagnostics diagnose(const PolicyFiles& read) {
   Parsed parsed = parse(read.files);
   if (has_errors(parsed.diagnostics)) return std::move(parsed.diagnostics);
   Diagnostics all = std::move(parsed.diagnostics);
-  for (const Diagnostics& more : std::array{with_excerpts(lint(parsed.inventory), read.files),
-                                            with_excerpts(lint_bridges(parsed.inventory, this_host("")), read.files),
-                                            refusals(parsed.inventory)}) {
+  const Host host = this_host("");
+  for (const Diagnostics& more :
+       std::array{with_excerpts(lint(parsed.inventory), read.files),
+                  with_excerpts(lint_bridges(parsed.inventory, host), read.files), refusals(parsed.inventory, host)}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   sort_diagnostics(all);

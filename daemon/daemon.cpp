@@ -62,7 +62,6 @@ Timestamp utc_now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
-/// Locks out a second daemon for as long as it lives.
 std::optional<std::uint64_t> number_in(const char* path) {
   std::uint64_t number = 0;
   return std::ifstream(path) >> number ? std::optional(number) : std::nullopt;
@@ -79,6 +78,7 @@ std::string mark_path(const std::string& runtime_dir) {
   return runtime_dir + "/heard";
 }
 
+/// Locks out a second daemon for as long as it lives.
 Result<Descriptor> take_lock(const std::string& runtime_dir) {
   const std::string path = runtime_dir + "/drywalld.lock";
   Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
@@ -474,18 +474,17 @@ void Daemon::tell_service_manager() {
 }
 
 void Daemon::start() {
-  const auto when_due = [](EventLoop::Source& timer, Debounce& changes, milliseconds quiet) {
-    changes.change(Clock::now());
-    timer.restart(std::chrono::duration_cast<std::chrono::microseconds>(*changes.due(quiet) - Clock::now()));
-  };
   directory_timer_ = loop_.timer([this] { load(Reason::directory); });
   interface_timer_ = loop_.timer([this] {
     is_host_awaited_ = false;
     follow_host();
   });
   if (directory_watch_) {
-    sources_.push_back(loop_.on_readable(directory_watch_->descriptor(), [this, when_due] {
-      if (directory_watch_->drain() && config_.watch) when_due(directory_timer_, directory_changes_, config_.quiet);
+    sources_.push_back(loop_.on_readable(directory_watch_->descriptor(), [this] {
+      if (!directory_watch_->drain() || !config_.watch) return;
+      directory_changes_.change(Clock::now());
+      directory_timer_.restart(
+          std::chrono::duration_cast<std::chrono::microseconds>(*directory_changes_.due(config_.quiet) - Clock::now()));
     }));
   }
   if (link_watch_) {
@@ -621,8 +620,9 @@ void Daemon::drain_nflog() {
 void Daemon::begin_audit() {
   const Result<std::string> mark = read_file(mark_path(options_.runtime_dir), most_mark_bytes);
   if (mark) left_mark_ = parse_mark(*mark);
-  enforcer_.on_change([this](const std::string& rendering) {
-    audit_.change(rendering, enforcer_.read_counts().value_or(KernelCounts{}));
+  enforcer_.on_change([this](const std::string& rendering, Enforcer::Extent extent) {
+    const bool count_on = extent == Enforcer::Extent::difference;
+    audit_.change(rendering, count_on ? enforcer_.read_counts().value_or(KernelCounts{}) : KernelCounts{});
     audited_ = Clock::now();
     leave_mark();
   });

@@ -146,10 +146,13 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
     return (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
   };
   auto applied = apply(before);
-  // If our copy of what the kernel holds was wrong, the whole may still be taken.
-  if (!applied && before != nullptr) applied = apply(nullptr);
+  Extent extent = before == nullptr ? Extent::all : Extent::difference;
+  if (!applied && before != nullptr) {  // if our copy of what the kernel holds was wrong, the whole may still be taken
+    applied = apply(nullptr);
+    extent = Extent::all;
+  }
   if (!applied) return kernel_diagnostic(applied.error());
-  on_change_(generation.rendering);
+  on_change_(generation.rendering, extent);
   return std::nullopt;
 }
 

@@ -88,8 +88,10 @@ class Enforcer {
   [[nodiscard]] std::optional<Diagnostic> restore();
   /// The netlink port that our changes are made from; nothing: nf_tables cannot be reached.
   [[nodiscard]] std::optional<std::uint32_t> port();
+  /// How much of the kernel's rules a change made anew: counters of the rest go on.
+  enum class Extent : std::uint8_t { all, difference };
   /// Called when the kernel's rules were changed, with the rendering of those in force now.
-  void on_change(std::function<void(const std::string&)> call) { on_change_ = std::move(call); }
+  void on_change(std::function<void(const std::string&, Extent)> call) { on_change_ = std::move(call); }
   /// Why the last generation could not be saved; nothing if it was.
   [[nodiscard]] std::optional<Failure> save_failure() const { return writer_.failure(); }
 
@@ -123,7 +125,7 @@ class Enforcer {
   std::optional<Failure> saved_failure_;
   std::uint64_t highest_number_ = 0;
   std::optional<InForce> in_force_;
-  std::function<void(const std::string&)> on_change_ = [](const std::string&) {};
+  std::function<void(const std::string&, Extent)> on_change_ = [](const std::string&, Extent) {};
   SnapshotWriter writer_;
 };
 

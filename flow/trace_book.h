@@ -76,7 +76,7 @@ class TraceBook {
   [[nodiscard]] std::optional<Step> step(const Leg& leg, World world, std::size_t position, RuleId id,
                                          Action action) const;
   /// The pending trace of a leg that is not observed: the enforced one, but ends of tier blame whom the pending world
-  /// blames (semantics.md, Decision 9).
+  /// blames: the first that did not match, instead of the last.
   [[nodiscard]] Trace pending_twin(const Leg& leg, Trace enforced) const;
 
   /// What an address is known as: workload endpoint, host endpoint (expectedIPs, then the host's own addresses by

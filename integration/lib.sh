@@ -259,6 +259,24 @@ spec:
 END
 }
 
+# given_services N M: a NAT table that is not ours. TCP to 10.99.0.1 or fd99::1 goes to 8080 of the policed host, as
+# neighbour N sees it, if sent to port 80, and of neighbour M if sent to port 81. `service` is the address in the family
+# at hand.
+service() { if [ "$family" = 4 ]; then echo 10.99.0.1; else echo fd99::1; fi; }
+given_services() {
+  nft -f - <<END
+table inet services {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    ip daddr 10.99.0.1 tcp dport 80 dnat ip to 10.77.$1.1:8080
+    ip daddr 10.99.0.1 tcp dport 81 dnat ip to 10.77.$2.2:8080
+    ip6 daddr fd99::1 tcp dport 80 dnat ip6 to [fd77:$1::1]:8080
+    ip6 daddr fd99::1 tcp dport 81 dnat ip6 to [fd77:$2::2]:8080
+  }
+}
+END
+}
+
 # --- traffic and expectations -------------------------------------------------------------------------------------------
 
 # serve NAME PROTOCOL PORT...: answers there, in both families, until the script ends.

@@ -10,7 +10,6 @@ for protocol in tcp udp; do
   serve host "$protocol" 8080 9090
   serve backend "$protocol" 8080 9090
 done
-service() { if [ "$family" = 4 ]; then echo 10.99.0.1; else echo fd99::1; fi; }
 nft -f - <<'END'
 table inet services {
   chain prerouting {

@@ -9,18 +9,7 @@ neighbour frontend 2
 neighbour backend 3
 serve host tcp 8080
 serve backend tcp 8080
-service() { if [ "$family" = 4 ]; then echo 10.99.0.1; else echo fd99::1; fi; }
-nft -f - <<'END'
-table inet services {
-  chain prerouting {
-    type nat hook prerouting priority dstnat
-    ip daddr 10.99.0.1 tcp dport 80 dnat ip to 10.77.3.1:8080
-    ip daddr 10.99.0.1 tcp dport 81 dnat ip to 10.77.3.2:8080
-    ip6 daddr fd99::1 tcp dport 80 dnat ip6 to [fd77:3::1]:8080
-    ip6 daddr fd99::1 tcp dport 81 dnat ip6 to [fd77:3::2]:8080
-  }
-}
-END
+given_services 3 3
 start_daemon
 given_host_endpoint all '*'
 given_workload frontend prod

@@ -227,11 +227,6 @@ class Compilation {
     return claimed;
   }
 
-  std::string bridge_of(const std::string& name) const {
-    const auto interface = std::ranges::find(host_.interfaces, name, &Interface::name);
-    return interface == host_.interfaces.end() ? "" : interface->bridge;
-  }
-
   bool is_local(const std::string& node) const { return host_.node.empty() || node == host_.node; }
 
   void add_host(std::size_t position, const CandidateIndex& index, const std::vector<std::string>& interfaces) {
@@ -282,7 +277,7 @@ class Compilation {
                              {},
                              workload.at};
     if (endpoint.local) {
-      endpoint.bridge = bridge_of(workload.interface_name);
+      endpoint.bridge = host_.bridge_of(workload.interface_name);
       if (!workload.interface_name.empty() && endpoint.bridge.empty()) endpoint.interfaces = {workload.interface_name};
       const auto chosen = index.selecting(labels_.workload_labels(position));
       for (const Direction direction : {Direction::ingress, Direction::egress}) {
@@ -350,6 +345,11 @@ class Compilation {
 };
 
 }  // namespace
+
+std::string Host::bridge_of(const std::string& interface) const {
+  const auto found = std::ranges::find(interfaces, interface, &Interface::name);
+  return found == interfaces.end() ? "" : found->bridge;
+}
 
 Plan compile(const Inventory& inventory, const Host& host, World world) {
   return Compilation(inventory, host, world).run();

@@ -28,6 +28,9 @@ struct Host {
   DenyAction deny_action = DenyAction::drop;
   bool drop_invalid = true;
   bool operator==(const Host&) const = default;
+
+  /// The bridge that an interface is a port of; empty: none.
+  [[nodiscard]] std::string bridge_of(const std::string& interface) const;
 };
 
 /// Felix's defaults (felix/config/config_params.go).

@@ -239,18 +239,13 @@ void check_addresses(const Inventory& inventory, Diagnostics& out) {
   }
 }
 
-std::string bridge_of(const Host& host, const std::string& name) {
-  const auto interface = std::ranges::find(host.interfaces, name, &Interface::name);
-  return interface == host.interfaces.end() ? "" : interface->bridge;
-}
-
 }  // namespace
 
 Diagnostics lint_bridges(const Inventory& inventory, const Host& host) {
   Diagnostics out;
   const auto is_local = [&](const std::string& node) { return host.node.empty() || node == host.node; };
   for (const WorkloadEndpoint& workload : inventory.workload_endpoints) {
-    const std::string bridge = bridge_of(host, workload.interface_name);
+    const std::string bridge = host.bridge_of(workload.interface_name);
     if (bridge.empty() || !is_local(workload.node)) continue;
     warn(
         out, workload.at, "behind-bridge",
@@ -260,7 +255,7 @@ Diagnostics lint_bridges(const Inventory& inventory, const Host& host) {
         "");
   }
   for (const HostEndpoint& endpoint : inventory.host_endpoints) {
-    const std::string bridge = bridge_of(host, endpoint.interface_name);
+    const std::string bridge = host.bridge_of(endpoint.interface_name);
     if (bridge.empty() || !is_local(endpoint.node)) continue;
     warn(out, endpoint.at, "behind-bridge",
          fmt::format("{} is a port of the bridge {}: no packet that this host routes, sends or receives uses it",

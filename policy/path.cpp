@@ -122,7 +122,7 @@ const PlannedEndpoint* EndpointMap::workload_at(std::string_view interface, cons
 }
 
 const PlannedEndpoint* EndpointMap::host_at(std::string_view interface) const {
-  if (interface == "lo") return nullptr;  // never policed (semantics.md, Decision 7)
+  if (interface == "lo") return nullptr;  // never policed: docs/policy.md, what is always allowed
   const auto found = hosts_.find(interface);
   return found == hosts_.end() ? wildcard_ : found->second;
 }

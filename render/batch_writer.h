@@ -197,15 +197,10 @@ class BatchWriter {
   }
 
   void add_elements(Family family, const std::string& set, bool interval, const std::vector<Element>& elements) {
-    ElementPortions portions(*this, family, set, NFT_MSG_NEWSETELEM);
-    for (const Element& element : elements) portions.add(element, interval, 0, [](nftnl_set_elem*) {});
-    portions.flush();
+    write_elements(family, set, interval, elements, NFT_MSG_NEWSETELEM);
   }
-
   void delete_elements(Family family, const std::string& set, bool interval, const std::vector<Element>& elements) {
-    ElementPortions portions(*this, family, set, NFT_MSG_DELSETELEM);
-    for (const Element& element : elements) portions.add(element, interval, 0, [](nftnl_set_elem*) {});
-    portions.flush();
+    write_elements(family, set, interval, elements, NFT_MSG_DELSETELEM);
   }
 
   template <Stance S>
@@ -277,6 +272,13 @@ class BatchWriter {
     SetPtr portion_;
     std::size_t bytes_ = 0;  // of the portion, at most
   };
+
+  void write_elements(Family family, const std::string& set, bool interval, const std::vector<Element>& elements,
+                      std::uint16_t message) {
+    ElementPortions portions(*this, family, set, message);
+    for (const Element& element : elements) portions.add(element, interval, 0, [](nftnl_set_elem*) {});
+    portions.flush();
+  }
 
   template <class Verdict>
   static std::size_t entry_chain_size(const Verdict& verdict) {

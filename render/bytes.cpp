@@ -34,4 +34,9 @@ Bytes index_bytes(std::uint32_t index) {
   return bytes;
 }
 
+Bytes protocol_and_port(std::uint8_t protocol, std::uint16_t port) {
+  const Bytes number = bytes_of(port);
+  return {protocol, 0, 0, 0, number[0], number[1], 0, 0};
+}
+
 }  // namespace drywall

@@ -13,6 +13,8 @@ namespace drywall {
 [[nodiscard]] Bytes netmask(Family family, unsigned length);
 /// An interface name as the kernel compares it: padded with zeros to 16 bytes.
 [[nodiscard]] Bytes interface_bytes(const std::string& name);
+/// The key of a lookup by protocol and port, each padded to 4 bytes.
+[[nodiscard]] Bytes protocol_and_port(std::uint8_t protocol, std::uint16_t port);
 /// An interface index, in host byte order as the kernel keeps it.
 [[nodiscard]] Bytes index_bytes(std::uint32_t index);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,11 @@ NftRule<S> rule_ending(End<S> end, std::vector<Match> matches = {}) {
   rule.matches = std::move(matches);
   rule.end = std::move(end);
   return rule;
+}
+
+template <Stance S>
+void add_entry(VerdictMap<S>& map, const Bytes& key, MapVerdict<S> verdict) {
+  map.entries.push_back({{key, key}, std::move(verdict)});
 }
 
 /// The chains and maps of one stance, each made once however often it is asked for.
@@ -38,7 +44,13 @@ class ChainPool {
   void add_base(std::string name, BaseHook hook, std::vector<NftRule<S>> rules) {
     layer_.chains.push_back({{std::move(name)}, hook, std::move(rules)});
   }
-  void add_map(VerdictMap<S> map) { layer_.maps.push_back(std::move(map)); }
+  /// Keeps the map and appends the rule that looks it up; neither if it is empty.
+  void look_up(std::vector<NftRule<S>>& rules, VerdictMap<S> map) {
+    if (map.entries.empty()) return;
+    std::ranges::sort(map.entries, {}, &VerdictMap<S>::Entry::key);
+    rules.push_back(rule_ending<S>(Dispatch<S>{map.fields, map.name}));
+    layer_.maps.push_back(std::move(map));
+  }
 
   Layer<S> take() { return std::move(layer_); }
 

@@ -79,9 +79,11 @@ inline WorkloadPlaces workload_places(const Plan& plan) {
 template <Stance S>
 class Dispatcher {
  public:
-  Dispatcher(LayerBuilder<S>& builder, Family family, const LegHook& hook, std::vector<NftRule<S>>& rules)
+  Dispatcher(LayerBuilder<S>& builder, Family family, const WorkloadPlaces& workloads, const LegHook& hook,
+             std::vector<NftRule<S>>& rules)
       : builder_(builder),
         family_(family),
+        workloads_(workloads),
         hook_(hook),
         rules_(rules),
         name_(fmt::format("{}-{}", to_string(builder.world()), hook.name)) {}
@@ -102,17 +104,6 @@ class Dispatcher {
  private:
   using Map = VerdictMap<S>;
 
-  static void add_entry(Map& map, Bytes key, MapVerdict<S> verdict) {
-    map.entries.push_back({{key, key}, std::move(verdict)});
-  }
-
-  void use(Map map) {
-    if (map.entries.empty()) return;
-    std::ranges::sort(map.entries, {}, &Map::Entry::key);
-    rules_.push_back(rule_ending<S>(Dispatch<S>{map.fields, map.name}));
-    builder_.chains().add_map(std::move(map));
-  }
-
   [[nodiscard]] Map bridged_map(const char* what) const {
     return {name_ + what, {interface_field(hook_.side), workload_address_field(hook_.side)}, false, {}};
   }
@@ -121,38 +112,39 @@ class Dispatcher {
   void spare_workloads(const Dispatched& legs) {
     if (legs.empty()) return;
     Map map = bridged_map("-not-workloads");
-    for (const auto& [bridge, address] : workload_places(builder_.plan()).bridged) {
-      if (address.family == family_) add_entry(map, interface_and_address(bridge, address), Accept{});
+    for (const auto& [bridge, address] : workloads_.bridged) {
+      if (address.family == family_) add_entry<S>(map, interface_and_address(bridge, address), Accept{});
     }
-    use(std::move(map));
+    builder_.chains().look_up(rules_, std::move(map));
   }
 
   void add_bridged(const Dispatched& legs) {
     Map map = bridged_map("-bridged");
     for (const auto& [place, leg] : legs.bridged) {
       if (place.second.family != family_) continue;
-      add_entry(map, interface_and_address(place.first, place.second), Goto<S>{builder_.endpoint_chain(hook_, leg)});
+      add_entry<S>(map, interface_and_address(place.first, place.second), Goto<S>{builder_.endpoint_chain(hook_, leg)});
     }
-    use(std::move(map));
+    builder_.chains().look_up(rules_, std::move(map));
   }
 
   void add_exact(const Dispatched& legs) {
     Map map{name_, {interface_field(hook_.side)}, false, {}};
     for (const auto& [interface, leg] : legs.exact) {
-      add_entry(map, interface_bytes(interface), Goto<S>{builder_.endpoint_chain(hook_, leg)});
+      add_entry<S>(map, interface_bytes(interface), Goto<S>{builder_.endpoint_chain(hook_, leg)});
     }
     if (legs.wildcard) {
       std::set<std::string> spared = legs.elsewhere;
-      if (hook_.point == LegPoint::host) spared.merge(workload_places(builder_.plan()).interfaces);
+      if (hook_.point == LegPoint::host) spared.insert(workloads_.interfaces.begin(), workloads_.interfaces.end());
       for (const std::string& interface : spared) {
-        if (!legs.exact.contains(interface)) add_entry(map, interface_bytes(interface), Accept{});
+        if (!legs.exact.contains(interface)) add_entry<S>(map, interface_bytes(interface), Accept{});
       }
     }
-    use(std::move(map));
+    builder_.chains().look_up(rules_, std::move(map));
   }
 
   LayerBuilder<S>& builder_;
   Family family_;
+  const WorkloadPlaces& workloads_;
   const LegHook& hook_;
   std::vector<NftRule<S>>& rules_;
   std::string name_;

@@ -24,6 +24,7 @@ class TableBuilder {
   TableBuilder(const Plan& enforced, const Plan& pending, Family family, const RenderOptions& options)
       : enforced_(enforced),
         pending_(pending),
+        workloads_(workload_places(enforced)),
         options_(options),
         family_(family),
         sets_(family),
@@ -82,7 +83,7 @@ class TableBuilder {
     const bool denies_unknown = hook.point == LegPoint::workload && !enforced_.workload_prefixes.empty();
     if (legs.empty() && !denies_unknown) return;
     auto rules = exemptions<Stance::enforce>(hook, ct_state::established | ct_state::related);
-    Dispatcher<Stance::enforce>(enforce_, family_, hook, rules).add(legs);
+    Dispatcher<Stance::enforce>(enforce_, family_, workloads_, hook, rules).add(legs);
     if (denies_unknown) {
       for (const std::string& prefix : enforced_.workload_prefixes) {
         auto unknown = rule_ending<Stance::enforce>(Drop{}, {interface_begins_with(hook.side, prefix)});
@@ -104,7 +105,7 @@ class TableBuilder {
     auto rules = exemptions<Stance::observe>(hook, leaving);
     if (hook.point != LegPoint::untracked)
       rules.push_back(rule_ending<Stance::observe>(Accept{}, {StatusIs{ct_status::confirmed}}));
-    Dispatcher<Stance::observe>(observe_, family_, hook, rules).add(legs);
+    Dispatcher<Stance::observe>(observe_, family_, workloads_, hook, rules).add(legs);
     observe_.add_base(hook, std::move(rules));
   }
 
@@ -146,6 +147,7 @@ class TableBuilder {
   const PlannedLeg only_earlier_{Bucket::forward, Direction::ingress, {}, {}, {}, {}, Ending::allow};
   const Plan& enforced_;
   const Plan& pending_;
+  const WorkloadPlaces workloads_;  // the same in both worlds
   std::map<EndpointId, InWorlds> worlds_;
   const RenderOptions& options_;
   Family family_;

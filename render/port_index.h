@@ -11,7 +11,9 @@
 #include <variant>
 #include <vector>
 
+#include "render/bytes.h"
 #include "render/chain_pool.h"
+#include "render/port_map.h"
 #include "render/ruleset.h"
 
 namespace drywall {
@@ -56,24 +58,15 @@ class PortIndex {
     return all <= 4 * rules_.size() + 256;
   }
 
-  static const FieldIs* exact(const Match& match, Field field) {
-    const auto* compared = std::get_if<FieldIs>(&match);
-    const bool is_exact = compared != nullptr && compared->field == field && compared->compare == Compare::equal &&
-                          compared->mask.empty();
-    return is_exact ? compared : nullptr;
-  }
-
-  static std::uint16_t number_of(const Bytes& bytes) { return static_cast<std::uint16_t>(bytes[0] << 8U | bytes[1]); }
-
   static std::optional<Port> port_of(const NftRule<S>& rule) {
     const FieldIs* protocol = nullptr;
     const FieldIs* port = nullptr;
     for (const Match& match : rule.matches) {
-      if (const auto* found = exact(match, Field::l4_protocol)) protocol = found;
-      if (const auto* found = exact(match, Field::destination_port)) port = found;
+      if (const auto* found = exactly(match, Field::l4_protocol)) protocol = found;
+      if (const auto* found = exactly(match, Field::destination_port)) port = found;
     }
     if (protocol == nullptr || port == nullptr) return std::nullopt;
-    return Port{protocol->value[0], number_of(port->value)};
+    return Port{protocol->value[0], port_number(port->value)};
   }
 
   static Answer compared(Compare compare, unsigned packet, unsigned value) {
@@ -89,7 +82,8 @@ class PortIndex {
     const auto* asked = std::get_if<FieldIs>(&match);
     if (asked == nullptr || !asked->mask.empty()) return Answer::open;
     if (asked->field == Field::l4_protocol) return compared(asked->compare, port.protocol, asked->value[0]);
-    if (asked->field == Field::destination_port) return compared(asked->compare, port.number, number_of(asked->value));
+    if (asked->field == Field::destination_port)
+      return compared(asked->compare, port.number, port_number(asked->value));
     return Answer::open;
   }
 
@@ -111,18 +105,11 @@ class PortIndex {
   std::vector<NftRule<S>> build(ChainPool<S>& chains, const std::string& name) {
     VerdictMap<S> map{name + "-ports", {Field::l4_protocol, Field::destination_port}, false, {}};
     for (auto& [port, own] : ports_) {
-      const Bytes key{port.protocol,
-                      0,
-                      0,
-                      0,
-                      static_cast<std::uint8_t>(port.number >> 8U),
-                      static_cast<std::uint8_t>(port.number),
-                      0,
-                      0};
-      map.entries.push_back({{key, key}, Goto<S>{chain_of(chains, name, port, std::move(own))}});
+      add_entry<S>(map, protocol_and_port(port.protocol, port.number),
+                   Goto<S>{chain_of(chains, name, port, std::move(own))});
     }
-    std::vector<NftRule<S>> indexed{rule_ending<S>(Dispatch<S>{map.fields, map.name})};
-    chains.add_map(std::move(map));
+    std::vector<NftRule<S>> indexed;
+    chains.look_up(indexed, std::move(map));
     for (const NftRule<S>& rule : rules_) {
       if (!port_of(rule)) indexed.push_back(rule);
     }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "render/bytes.h"
 #include "render/name.h"
 #include "render/ruleset.h"
 
@@ -15,18 +16,27 @@ namespace drywall {
 /// From so many rules on one lookup is cheaper than trying each.
 inline constexpr std::size_t shortest_port_run = 6;
 
+/// The match, if it asks for exactly one value of that field.
+inline const FieldIs* exactly(const Match& match, Field field) {
+  const auto* compared = std::get_if<FieldIs>(&match);
+  const bool is_exact =
+      compared != nullptr && compared->field == field && compared->compare == Compare::equal && compared->mask.empty();
+  return is_exact ? compared : nullptr;
+}
+
+inline std::uint16_t port_number(const Bytes& bytes) {
+  return static_cast<std::uint16_t>(bytes[0] << 8U | bytes[1]);
+}
+
 /// The key `protocol . port` of a rule that goes somewhere for exactly one protocol and destination port.
 template <Stance S>
 std::optional<Bytes> port_key(const NftRule<S>& rule) {
   if (rule.matches.size() != 2 || rule.counter || rule.log || rule.kernel_log) return std::nullopt;
   if (!std::holds_alternative<Goto<S>>(rule.end)) return std::nullopt;
-  const auto* protocol = std::get_if<FieldIs>(&rule.matches[0]);
-  const auto* port = std::get_if<FieldIs>(&rule.matches[1]);
-  const auto is_exact = [](const FieldIs* match, Field field) {
-    return match != nullptr && match->field == field && match->compare == Compare::equal && match->mask.empty();
-  };
-  if (!is_exact(protocol, Field::l4_protocol) || !is_exact(port, Field::destination_port)) return std::nullopt;
-  return Bytes{protocol->value[0], 0, 0, 0, port->value[0], port->value[1], 0, 0};
+  const FieldIs* protocol = exactly(rule.matches[0], Field::l4_protocol);
+  const FieldIs* port = exactly(rule.matches[1], Field::destination_port);
+  if (protocol == nullptr || port == nullptr) return std::nullopt;
+  return protocol_and_port(protocol->value[0], port_number(port->value));
 }
 
 /// Replaces each run of rules that differ only in one protocol and one destination port by one lookup; a packet that it

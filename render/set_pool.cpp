@@ -54,10 +54,8 @@ std::string SetPool::endpoint_ports(const std::string& definition, const std::ve
     for (const EndpointPort& port : ports) {
       if (port.address.family != family_) continue;
       Bytes key = bytes_of(port.address);
-      key.insert(key.end(), {port.protocol.number, 0, 0, 0});
-      const Bytes number = bytes_of(port.port);
-      key.insert(key.end(), number.begin(), number.end());
-      key.insert(key.end(), {0, 0});
+      const Bytes rest = protocol_and_port(port.protocol.number, port.port);
+      key.insert(key.end(), rest.begin(), rest.end());
       set.elements.push_back({key, key});
     }
     return set;

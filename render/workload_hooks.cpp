@@ -32,17 +32,6 @@ Match field_is(Field field, Bytes value, Bytes mask = {}) {
   return FieldIs{field, Compare::equal, std::move(mask), std::move(value)};
 }
 
-void dispatch(Chains& chains, Rules& rules, Map map) {
-  if (map.entries.empty()) return;
-  std::ranges::sort(map.entries, {}, &Map::Entry::key);
-  rules.push_back(rule(Dispatch<Stance::enforce>{map.fields, map.name}));
-  chains.add_map(std::move(map));
-}
-
-void add_entry(Map& map, Bytes key, MapVerdict<Stance::enforce> verdict) {
-  map.entries.push_back({{key, key}, std::move(verdict)});
-}
-
 /// A machine that has no address yet asks for one from 0.0.0.0, or from a link-local address; it looks for others that
 /// have the address that it is about to take, and announces its multicast groups, from `::`.
 void spare_beginners(Rules& rules, Family family, SetPool& sets) {
@@ -76,7 +65,7 @@ class SourceCheck {
       if (endpoint.local && endpoint.id.kind == EndpointKind::workload) note(endpoint);
     }
     Rules rules;
-    dispatch(chains_, rules, std::move(by_interface_));
+    chains_.look_up(rules, std::move(by_interface_));
     return rules;
   }
 
@@ -84,10 +73,12 @@ class SourceCheck {
   void note(const PlannedEndpoint& endpoint) {
     if (endpoint.addresses.empty()) return;  // nobody has said which are its own
     if (!endpoint.bridge.empty() && bridges_.insert(endpoint.bridge).second) {
-      add_entry(by_interface_, interface_bytes(endpoint.bridge), Goto<Stance::enforce>{behind_bridge()});
+      add_entry<Stance::enforce>(by_interface_, interface_bytes(endpoint.bridge),
+                                 Goto<Stance::enforce>{behind_bridge()});
     }
     for (const std::string& interface : endpoint.interfaces) {
-      add_entry(by_interface_, interface_bytes(interface), Goto<Stance::enforce>{of_endpoint(endpoint)});
+      add_entry<Stance::enforce>(by_interface_, interface_bytes(interface),
+                                 Goto<Stance::enforce>{of_endpoint(endpoint)});
     }
   }
 
@@ -161,13 +152,14 @@ void add_workload_to_host(Chains& chains, SetPool& sets, const Plan& enforced, F
   }
   const Goto<Stance::enforce> verdict{to_host_verdict(chains, enforced)};
   Map by_interface{"enforced-workload-to-host", {Field::in_interface}, false, {}};
-  for (const std::string& interface : places.interfaces) add_entry(by_interface, interface_bytes(interface), verdict);
-  dispatch(chains, rules, std::move(by_interface));
+  for (const std::string& interface : places.interfaces)
+    add_entry<Stance::enforce>(by_interface, interface_bytes(interface), verdict);
+  chains.look_up(rules, std::move(by_interface));
   Map bridged{"enforced-workload-to-host-bridged", {Field::in_interface, Field::source_address}, false, {}};
   for (const auto& [bridge, address] : places.bridged) {
-    if (address.family == family) add_entry(bridged, interface_and_address(bridge, address), verdict);
+    if (address.family == family) add_entry<Stance::enforce>(bridged, interface_and_address(bridge, address), verdict);
   }
-  dispatch(chains, rules, std::move(bridged));
+  chains.look_up(rules, std::move(bridged));
   for (const std::string& prefix : enforced.workload_prefixes)
     rules.push_back(rule(verdict, {interface_begins_with(InterfaceSide::in, prefix)}));
   chains.add_base("enforced-workload-to-host",

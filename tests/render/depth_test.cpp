@@ -15,10 +15,9 @@ TEST(Nesting, CountsJumpGotoAndMapsAlike) {
   const auto leaf = chains.chain("leaf", [](auto&) {});
   const auto middle = chains.chain(
       "middle", [&](auto& rules) { rules.push_back(rule_ending<Stance::enforce>(Goto<Stance::enforce>{leaf})); });
-  chains.add_map({"map", {Field::in_interface}, false, {{{{1}, {1}}, Jump<Stance::enforce>{middle}}}});
-  chains.add_base("base", {Hook::input, 0},
-                  {rule_ending<Stance::enforce>(Accept{}),
-                   rule_ending<Stance::enforce>(Dispatch<Stance::enforce>{{Field::in_interface}, "map"})});
+  std::vector<NftRule<Stance::enforce>> rules{rule_ending<Stance::enforce>(Accept{})};
+  chains.look_up(rules, {"map", {Field::in_interface}, false, {{{{1}, {1}}, Jump<Stance::enforce>{middle}}}});
+  chains.add_base("base", {Hook::input, 0}, std::move(rules));
   EXPECT_EQ(nesting(chains.take()), 3U);
 }
 
