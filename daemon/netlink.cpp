@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/netlink_message.h"
+#include "machine/netlink_message.h"
 
 namespace drywall {
 namespace {

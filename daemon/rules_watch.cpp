@@ -9,7 +9,7 @@
 #include <array>
 #include <utility>
 
-#include "daemon/netlink_message.h"
+#include "machine/netlink_message.h"
 #include "render/ruleset.h"
 
 namespace drywall {
