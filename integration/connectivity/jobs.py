@@ -8,20 +8,20 @@ import shutil
 import tempfile
 import time
 
-from trial import Findings, Trial
+from trial import Findings
 
 processes = multiprocessing.get_context("fork")
 
 
-def try_all(cases, options, jobs):
-    """Yields (case, findings), in the order of the cases."""
+def try_all(cases, trial, options, jobs):
+    """Yields (case, findings), in the order of the cases. `trial` is Trial, or what is derived from it."""
     waiting = list(enumerate(cases))
     running, found = {}, {}
     reported = 0
     while reported < len(cases):
         while waiting and len(running) < jobs:
             number, case = waiting.pop(0)
-            process, answer = start(case, options)
+            process, answer = start(case, trial, options)
             running[answer] = (number, case, process, time.monotonic() + seconds_for(case))
         for answer in multiprocessing.connection.wait(list(running), timeout=1):
             number, case, process, _ = running.pop(answer)
@@ -42,18 +42,18 @@ def seconds_for(case):
     return 60 + 30 * len(case.steps)
 
 
-def start(case, options):
+def start(case, trial, options):
     ours, theirs = processes.Pipe(duplex=False)
-    process = processes.Process(target=try_one, args=(case, options, theirs), daemon=True)
+    process = processes.Process(target=try_one, args=(case, trial, options, theirs), daemon=True)
     process.start()
     theirs.close()
     return process, ours
 
 
-def try_one(case, options, answer):
+def try_one(case, trial, options, answer):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="case-"))
     try:
-        answer.send(asyncio.run(Trial(case, folder, options).run()))
+        answer.send(asyncio.run(trial(case, folder, options).run()))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
