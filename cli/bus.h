@@ -6,9 +6,9 @@
 #include <string>
 #include <tl/expected.hpp>
 
-#include "cli/descriptor.h"
 #include "cli/json.h"
 #include "cli/verb.h"
+#include "directory/descriptor.h"
 
 namespace drywall::cli {
 

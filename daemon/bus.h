@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/descriptor.h"
 #include "daemon/event_loop.h"
+#include "directory/descriptor.h"
 
 namespace drywall {
 

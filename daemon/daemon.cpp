@@ -20,7 +20,6 @@
 
 #include "daemon/bus.h"
 #include "daemon/config.h"
-#include "daemon/directory.h"
 #include "daemon/document.h"
 #include "daemon/enforcer.h"
 #include "daemon/event_loop.h"
@@ -31,6 +30,7 @@
 #include "daemon/rules_watch.h"
 #include "daemon/stream.h"
 #include "daemon/watch.h"
+#include "directory/directory.h"
 #include "flow/flow_table.h"
 #include "flow/trace_book.h"
 #include "render/lower.h"

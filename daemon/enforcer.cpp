@@ -7,7 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "daemon/sha256.h"
+#include "directory/sha256.h"
 
 namespace drywall {
 namespace {

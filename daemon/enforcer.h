@@ -12,7 +12,7 @@
 #include "daemon/generation.h"
 #include "daemon/host.h"
 #include "daemon/netlink.h"
-#include "daemon/store.h"
+#include "daemon/snapshot_writer.h"
 #include "flow/logged_packet.h"
 #include "policy/diagnostic.h"
 

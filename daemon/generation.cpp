@@ -7,7 +7,7 @@
 #include <charconv>
 #include <utility>
 
-#include "daemon/sha256.h"
+#include "directory/sha256.h"
 #include "policy/lint.h"
 #include "policy/parse.h"
 #include "render/lower.h"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/descriptor.h"
+#include "directory/descriptor.h"
 #include "policy/compile.h"
 #include "policy/result.h"
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/descriptor.h"
+#include "directory/descriptor.h"
 #include "policy/net.h"
 #include "policy/result.h"
 #include "policy/rule_tag.h"

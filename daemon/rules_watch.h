@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "daemon/descriptor.h"
+#include "directory/descriptor.h"
 #include "policy/result.h"
 
 namespace drywall {

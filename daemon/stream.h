@@ -9,8 +9,8 @@
 #include <tl/expected.hpp>
 #include <vector>
 
-#include "daemon/descriptor.h"
 #include "daemon/event_loop.h"
+#include "directory/descriptor.h"
 #include "flow/flow_filter.h"
 #include "flow/flow_record.h"
 

@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
-#include "daemon/descriptor.h"
-#include "daemon/directory.h"
+#include "directory/descriptor.h"
+#include "directory/directory.h"
 #include "policy/result.h"
 
 namespace drywall {

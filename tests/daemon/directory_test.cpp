@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/directory.h"
+#include "directory/directory.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/store.h"
+#include "directory/snapshot.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -9,14 +9,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "daemon/descriptor.h"
-#include "daemon/directory.h"
-#include "daemon/sha256.h"
+#include "directory/descriptor.h"
+#include "directory/directory.h"
+#include "directory/sha256.h"
 
 namespace drywall {
 namespace {
@@ -138,7 +137,8 @@ Result<std::optional<Snapshot>> read_snapshot(const std::string& directory) {
   }
   Snapshot snapshot;
   snapshot.generation = manifest.value("generation", std::uint64_t{0});
-  snapshot.applied_at = Timestamp(std::chrono::microseconds(manifest.value("applied_at_us", std::int64_t{0})));
+  snapshot.applied_at =
+      decltype(snapshot.applied_at)(std::chrono::microseconds(manifest.value("applied_at_us", std::int64_t{0})));
   snapshot.rendering = manifest.value("rendering_sha256", "");
   const Json files = manifest.value("files", Json::array());
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -177,49 +177,6 @@ Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir) {
     return snapshot;
   } catch (const Json::exception&) {
     return tl::unexpected(damaged(state_dir + "/last-good/manifest.json", "it is not what was saved"));
-  }
-}
-
-SnapshotWriter::SnapshotWriter(std::string state_dir) : state_dir_(std::move(state_dir)), thread_([this] { run(); }) {}
-
-SnapshotWriter::~SnapshotWriter() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
-}
-
-void SnapshotWriter::save(Snapshot snapshot) {
-  {
-    const std::lock_guard lock(mutex_);
-    next_ = std::move(snapshot);
-  }
-  wake_.notify_one();
-}
-
-std::optional<Failure> SnapshotWriter::failure() const {
-  const std::lock_guard lock(mutex_);
-  return failure_;
-}
-
-void SnapshotWriter::run() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    wake_.wait(lock, [this] { return ending_ || next_; });
-    if (!next_) return;
-    const Snapshot snapshot = std::move(*next_);
-    next_.reset();
-    lock.unlock();
-    Result<void> saved;
-    try {
-      saved = save_snapshot(state_dir_, snapshot);
-    } catch (const std::exception& error) {  // out of memory
-      saved = tl::unexpected(Failure{"save", state_dir_, 0, error.what()});
-    }
-    lock.lock();
-    failure_ = saved ? std::nullopt : std::optional(saved.error());
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/store.h"
+#include "daemon/snapshot_writer.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ using testing::write;
 
 Snapshot snapshot(std::uint64_t generation) {
   return {generation,
-          Timestamp(std::chrono::microseconds(1'700'000'000'123'456)),
+          std::chrono::sys_time<std::chrono::microseconds>(std::chrono::microseconds(1'700'000'000'123'456)),
           std::string(64, 'a'),
           {{"/etc/drywall/policy.d/a.yaml", "a: 1\n"}, {"/etc/drywall/policy.d/../x\n.yaml", ""}},
           yaml::SourceFile{"/etc/drywall/drywall.yaml", "watch: false\n"}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/sha256.h"
+#include "directory/sha256.h"
 
 #include <gtest/gtest.h>
 

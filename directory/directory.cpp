@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "daemon/directory.h"
+#include "directory/directory.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/descriptor.h"
+#include "directory/descriptor.h"
 
 namespace drywall {
 namespace {

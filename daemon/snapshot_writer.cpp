@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "daemon/snapshot_writer.h"
+
+#include <exception>
+#include <utility>
+
+namespace drywall {
+
+SnapshotWriter::SnapshotWriter(std::string state_dir) : state_dir_(std::move(state_dir)), thread_([this] { run(); }) {}
+
+SnapshotWriter::~SnapshotWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void SnapshotWriter::save(Snapshot snapshot) {
+  {
+    const std::lock_guard lock(mutex_);
+    next_ = std::move(snapshot);
+  }
+  wake_.notify_one();
+}
+
+std::optional<Failure> SnapshotWriter::failure() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+void SnapshotWriter::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return ending_ || next_; });
+    if (!next_) return;
+    const Snapshot snapshot = std::move(*next_);
+    next_.reset();
+    lock.unlock();
+    Result<void> saved;
+    try {
+      saved = save_snapshot(state_dir_, snapshot);
+    } catch (const std::exception& error) {  // out of memory
+      saved = tl::unexpected(Failure{"save", state_dir_, 0, error.what()});
+    }
+    lock.lock();
+    failure_ = saved ? std::nullopt : std::optional(saved.error());
+  }
+}
+
+}  // namespace drywall
