@@ -18,22 +18,24 @@
 
 #include "policy/result.h"
 
-// Reading netlink messages of the netfilter subsystems, whose bytes are not trusted.
+// Reading netlink messages, whose bytes are not trusted.
 
 namespace drywall {
 
 using Attribute = std::span<const std::byte>;
 
 /// Calls `visit(type, payload)` for each attribute; stops at the first that does not fit.
+///   returns  true if all fitted
 template <class Visit>
-void for_each_attribute(Attribute bytes, const Visit& visit) {
+bool for_each_attribute(Attribute bytes, const Visit& visit) {
   while (bytes.size() >= sizeof(nlattr)) {
     nlattr header;
     std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.nla_len < sizeof header || header.nla_len > bytes.size()) return;
+    if (header.nla_len < sizeof header || header.nla_len > bytes.size()) return false;
     visit(header.nla_type & NLA_TYPE_MASK, bytes.subspan(sizeof header, header.nla_len - sizeof header));
     bytes = bytes.subspan(std::min<std::size_t>(bytes.size(), MNL_ALIGN(header.nla_len)));
   }
+  return bytes.empty();
 }
 
 /// Text up to its NUL or its end.
@@ -52,6 +54,7 @@ inline std::uint64_t number_of(Attribute payload) {
 struct Message {
   nlmsghdr header{};
   Attribute payload;
+  std::span<const std::byte> whole;  // both
 
   /// What follows the nfgenmsg.
   [[nodiscard]] Attribute attributes() const {
@@ -69,14 +72,15 @@ Result<Received> receive(int fd, const Visit& visit) {
   const ssize_t got = recv(fd, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (got < 0 && errno == ENOBUFS) return Received::overrun;
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Received::nothing;
-  if (got < 0) return tl::unexpected(Failure{"receive from", "nf_tables", errno, {}});
+  if (got < 0) return tl::unexpected(Failure{"receive from", "netlink", errno, {}});
   std::span<const std::byte> left(buffer.data(), static_cast<std::size_t>(got));
   while (left.size() >= sizeof(nlmsghdr)) {
     Message message;
     std::memcpy(&message.header, left.data(), sizeof message.header);
     const std::size_t length = message.header.nlmsg_len;
     if (length < sizeof message.header || length > left.size()) break;
-    message.payload = left.subspan(sizeof message.header, length - sizeof message.header);
+    message.whole = left.first(length);
+    message.payload = message.whole.subspan(sizeof message.header);
     visit(message);
     left = left.subspan(std::min(left.size(), static_cast<std::size_t>(MNL_ALIGN(length))));
   }
@@ -86,4 +90,5 @@ Result<Received> receive(int fd, const Visit& visit) {
 constexpr std::uint16_t nft_type(int message) {
   return static_cast<std::uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | message);
 }
+
 }  // namespace drywall
