@@ -166,6 +166,18 @@ FlowRecord record_of(const Row& row, std::uint64_t lost) {
   return record;
 }
 
+JudgedConnection connection_of(const Observation& seen, const Peers& peers) {
+  return {*seen.leg.identity,
+          *seen.leg.interface,
+          seen.packet,
+          seen.last,
+          action_of(seen.enforced.verdict),
+          action_of(seen.pending.verdict),
+          *peers.source,
+          *peers.destination,
+          *seen.pending.trace};
+}
+
 FlowFacts facts_of(const Row& row) {
   return {row.start,
           row.end,
@@ -211,6 +223,7 @@ struct FlowTable::State {
   std::uint64_t seed;  // not the same in two runs, so that nobody can send packets whose keys collide
   Timestamp now;
   EvidenceCounters counters;  // but for `unassembled`
+  std::function<void(const JudgedConnection&)> on_connection;
   Interners interners;
   ConnectionMemory connections;
   Timestamp turned;  // the connections' generation
@@ -236,7 +249,10 @@ void FlowTable::State::take(const Observation& seen) {
   grown.end = std::max(grown.end, seen.last);
   grown.packets += seen.packets;
   grown.bytes += seen.bytes;
-  if (connections.is_new(connection_fingerprint(seen, seed))) ++grown.connections_started;
+  if (connections.is_new(connection_fingerprint(seen, seed))) {
+    ++grown.connections_started;
+    if (on_connection) on_connection(connection_of(seen, peers));
+  }
   add_to_sample(grown.source_addresses, seen.packet.source);
   add_to_sample(grown.destination_addresses, seen.packet.destination);
   mark_changed(slot);
@@ -276,6 +292,10 @@ FlowTable& FlowTable::operator=(FlowTable&&) noexcept = default;
 
 void FlowTable::add_book(std::shared_ptr<const TraceBook> book) {
   state_->assembler.add_book(std::move(book));
+}
+
+void FlowTable::on_connection(std::function<void(const JudgedConnection&)> call) {
+  state_->on_connection = std::move(call);
 }
 
 void FlowTable::add(const LoggedPacket& packet, const std::function<std::string_view(std::uint32_t)>& interface_name) {

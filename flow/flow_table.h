@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "flow/encounters.h"
 #include "flow/flow_filter.h"
 #include "flow/flow_record.h"
 #include "flow/logged_packet.h"
@@ -48,6 +49,9 @@ class FlowTable {
 
   /// From now on tags mean what `book` says; the previous books (at most 4) stay for logs still under way.
   void add_book(std::shared_ptr<const TraceBook> book);
+
+  /// Calls for each connection that begins, with what became of it, from add(), add_book() and tick().
+  void on_connection(std::function<void(const JudgedConnection&)> call);
 
   /// Takes one packet in.  `interface_name` gives the name for an index ("" if unknown).
   void add(const LoggedPacket& packet, const std::function<std::string_view(std::uint32_t)>& interface_name);

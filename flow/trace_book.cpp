@@ -292,12 +292,17 @@ std::optional<TraceBook::Step> TraceBook::profile_step(World world, const Planne
 }
 
 Decision TraceBook::predict(const Leg& leg, World world, const Packet& packet) const {
+  return predict(leg, world, packet,
+                 [&](const PlannedLeg& planned, const Packet& seen) { return evaluate(plan(world), planned, seen); });
+}
+
+Decision TraceBook::predict(const Leg& leg, World world, const Packet& packet, const LegJudge& judge) const {
   for (const PlannedLeg* before : leg.before[index_of(world)]) {
-    Decision decision = evaluate(plan(world), *before, packet);
+    Decision decision = judge(*before, packet);
     if (!is_exempt(decision.trace) && decision.verdict != Verdict::undecided) return {decision.verdict, {}};
   }
   if (leg.in(world) == nullptr) return {Verdict::allow, {}};
-  return evaluate(plan(world), *leg.in(world), packet);
+  return judge(*leg.in(world), packet);
 }
 
 Trace TraceBook::pending_twin(const Leg& leg, Trace enforced) const {

@@ -67,10 +67,15 @@ class TraceBook {
                                const Address& workload) const;
   /// True if workloads are behind that bridge: then the address decides whose leg it is.
   [[nodiscard]] bool is_bridge(std::string_view interface) const { return bridges_.contains(interface); }
+  [[nodiscard]] std::span<const Leg> legs() const { return legs_; }
   /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without
   /// a trace.
   ///   packet  as the leg sees it; earlier buckets are taken to have seen the same
   [[nodiscard]] Decision predict(const Leg& leg, World world, const Packet& packet) const;
+  /// The same, where something faster than a walk over the rules judges legs of that world's plan
+  /// (policy/classifier.h).
+  using LegJudge = std::function<Decision(const PlannedLeg&, const Packet&)>;
+  [[nodiscard]] Decision predict(const Leg& leg, World world, const Packet& packet, const LegJudge& judge) const;
   /// What the hit `id` with `action` is as number `position` (from 0) of a trace of `leg`; nothing if no packet can
   /// cause it there.
   [[nodiscard]] std::optional<Step> step(const Leg& leg, World world, std::size_t position, RuleId id,
