@@ -180,6 +180,11 @@ Answer<Json> Daemon::reload() {
   return answer([this] { return to_json(link_->call<Dictionary>(manager, "Reload")); });
 }
 
+Answer<Json> Daemon::preview(const std::vector<std::string>& policies,
+                             const std::map<std::string, std::string>& caller) {
+  return answer([&] { return to_json(link_->call<Dictionary>(manager, "Preview", policies, caller)); });
+}
+
 Answer<std::string> Daemon::render(const std::string& world) {
   return answer([&] { return link_->call<std::string>(manager, "Render", world); });
 }

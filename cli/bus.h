@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "cli/json.h"
 #include "cli/verb.h"
@@ -37,6 +38,11 @@ class Daemon {
   [[nodiscard]] Answer<Json> status();
   [[nodiscard]] Answer<Json> policies();
   [[nodiscard]] Answer<Json> reload();
+  /// What promoting the policies would do.
+  ///   policies  full names (cli/policy_name.h); none: all that is staged
+  ///   caller    the caller's own connection: protocol, here, port_here, there, port_there; empty: there is none
+  [[nodiscard]] Answer<Json> preview(const std::vector<std::string>& policies,
+                                     const std::map<std::string, std::string>& caller);
   [[nodiscard]] Answer<std::string> render(const std::string& world);
   [[nodiscard]] Answer<Descriptor> stream(const FilterFields& filter, Follow follow);
   [[nodiscard]] Answer<Json> evidence();

@@ -17,6 +17,7 @@ constexpr std::array verbs{
     Verb{"render", "Print the rules as text that `nft -f` takes", declare_render},
     Verb{"policies", "List the policies in order of evaluation, with their counters", declare_policies},
     Verb{"flows", "Show traffic, what happened to it and what the staged policies would do to it", declare_flows},
+    Verb{"preview", "Show what promoting staged policies would change, and whether they are ready", declare_preview},
     Verb{"reload", "Read the policy directory now and wait until the kernel holds it", declare_reload},
     Verb{"version", "Print the version of this program", declare_version},
 };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/policy_name.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <cctype>
 
 namespace drywall::cli {
@@ -50,6 +53,32 @@ std::vector<Json> named_policies(const PolicyName& name, const Json& policies) {
 std::string full_name(const Json& policy) {
   const std::string ns = text_at(policy, "namespace");
   return text_at(policy, "kind") + "/" + (ns.empty() ? "" : ns + "/") + text_at(policy, "name");
+}
+
+Answer<std::vector<std::string>> staged_policies(Daemon& daemon, const std::vector<std::string>& words) {
+  std::vector<std::string> names;
+  if (words.empty()) return names;
+  const Answer<Json> policies = daemon.policies();
+  if (!policies) return tl::unexpected(policies.error());
+  for (const std::string& word : words) {
+    const std::vector<Json> found = named_policies(parse_policy_name(word), *policies);
+    std::vector<Json> staged;
+    std::ranges::copy_if(found, std::back_inserter(staged),
+                         [](const Json& policy) { return at(policy, "staged") == true; });
+    if (staged.size() == 1) {
+      names.push_back(full_name(staged[0]));
+      continue;
+    }
+    std::vector<std::string> alike;
+    for (const Json& policy : staged) alike.push_back(full_name(policy));
+    if (found.empty()) alike = candidates(word, *policies);
+    const std::string_view what = staged.size() > 1 ? "may mean several staged policies"
+                                  : found.empty()   ? "is no policy"
+                                                    : "is not staged";
+    const std::string hint = alike.empty() ? "" : fmt::format(": {}", fmt::join(alike, ", "));
+    return tl::unexpected(Refusal{Exit::usage, fmt::format("\"{}\" {}{}", word, what, hint)});
+  }
+  return names;
 }
 
 std::vector<std::string> candidates(const std::string& text, const Json& policies) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bus.h"
 #include "cli/json.h"
 
 namespace drywall::cli {
@@ -27,5 +28,9 @@ struct PolicyName {
 
 /// Names of policies that look like `text`, or all of them if few; for "there is no such policy".
 [[nodiscard]] std::vector<std::string> candidates(const std::string& text, const Json& policies);
+
+/// The staged policies that the user's words mean, by their full names, as drywalld has them.
+///   errors  a word means none, or several (Exit::usage, with the candidates); one is not staged
+[[nodiscard]] Answer<std::vector<std::string>> staged_policies(Daemon& daemon, const std::vector<std::string>& words);
 
 }  // namespace drywall::cli

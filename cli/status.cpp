@@ -26,6 +26,7 @@ Json documented(const Json& status) {
                                     {"kernel"},
                                     {"conntrack", Key::null_if_absent},
                                     {"evidence"},
+                                    {"live", Key::null_if_absent},
                                     {"confirm", Key::null_if_absent}});
   document["diagnostics"] = arranged_diagnostics(at(status, "diagnostics"));
   document["policies"] = arranged(at(status, "policies"), {{"enforced"}, {"staged"}});
@@ -105,6 +106,10 @@ void print_table(const Json& status) {
             fmt::format("{}, healed {} times", sync_text(at(kernel, "in_sync")), number_at(kernel, "healed")));
   if (const Json& conntrack = at(status, "conntrack"); conntrack.is_object()) {
     print_row("conntrack", conntrack_text(number_at(conntrack, "entries"), number_at(conntrack, "limit")));
+  }
+  if (const Json& live = at(status, "live"); number_at(live, "would_deny") > 0) {
+    print_row("live", fmt::format("{} of {} connections would be denied by what is staged, begun anew: drywall preview",
+                                  number_at(live, "would_deny"), number_at(live, "connections")));
   }
   for (const Json& note : at(status, "notes")) print_row("note", note.get<std::string>());
   print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));

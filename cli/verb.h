@@ -47,6 +47,7 @@ Run declare_explain(CLI::App& app);
 Run declare_render(CLI::App& app);
 Run declare_policies(CLI::App& app);
 Run declare_flows(CLI::App& app);
+Run declare_preview(CLI::App& app);
 Run declare_reload(CLI::App& app);
 Run declare_version(CLI::App& app);
 

@@ -29,6 +29,7 @@ constexpr std::chrono::seconds retry_interval{3};
 constexpr std::chrono::seconds call_timeout{5};  // of our own calls, to the bus and to polkit
 constexpr std::chrono::milliseconds turn{20};    // of processing messages, before others have theirs
 constexpr std::size_t most_authorisations = 64;  // under way
+constexpr std::size_t most_named_policies = 10'000;
 constexpr std::size_t most_filter_bytes = 64U << 10U;
 
 /// The bus takes no string that is not UTF-8: file names may be anything.
@@ -413,8 +414,22 @@ void Bus::Connection::add_manager(sdbus::IObject& object) {
                           if (!text) return refuse(call, text.error());
                           answer(call, [&](sdbus::Message& reply) { reply << sendable(*text); });
                         }));
+  object.registerMethod(manager, "Preview", "asa{ss}", {"policies", "caller"}, "a{sv}", {"report"},
+                        handler([this](sdbus::MethodCall& call) {
+                          std::vector<std::string> policies;
+                          std::map<std::string, std::string> caller;
+                          call >> policies >> caller;
+                          if (policies.size() > most_named_policies) {
+                            return refuse(call, {BusError::Kind::invalid_arguments,
+                                                 fmt::format("more than {} policies", most_named_policies)});
+                          }
+                          const BusResult<Json> report = calls_.preview(policies, {caller.begin(), caller.end()});
+                          if (!report) return refuse(call, report.error());
+                          answer_dictionary(call, *report);
+                        }));
   object.registerSignal(manager, "GenerationChanged", "t", {"generation"});
   object.registerSignal(manager, "ReloadFailed", "aa{sv}", {"diagnostics"});
+  object.registerSignal(manager, "WouldDeny", "a{sv}", {"kind"});
 }
 
 void Bus::Connection::add_flows(sdbus::IObject& object) {
@@ -583,6 +598,14 @@ void Bus::tell_reload_failed(const Json& diagnostics) {
   connection_->with_root([&](sdbus::IObject& root) {
     sdbus::Signal signal = root.createSignal(manager, "ReloadFailed");
     put_dictionaries(signal, diagnostics);
+    root.emitSignal(signal);
+  });
+}
+
+void Bus::tell_would_deny(const Json& kind) {
+  connection_->with_root([&](sdbus::IObject& root) {
+    sdbus::Signal signal = root.createSignal(manager, "WouldDeny");
+    put_dictionary(signal, kind);
     root.emitSignal(signal);
   });
 }

@@ -57,6 +57,9 @@ struct BusCalls {
   std::function<nlohmann::json()> policies;
   std::function<BusResult<std::string>(const std::string& world)> render;
   std::function<BusResult<nlohmann::json>()> reload;
+  ///   policies  each `KIND/[NAMESPACE/]NAME`; none: all that is staged
+  ///   caller    here, port_here, there, port_there, protocol of the caller's own connection; empty: it has none
+  std::function<BusResult<nlohmann::json>(const std::vector<std::string>& policies, const Fields& caller)> preview;
   std::function<BusResult<Page>(const Fields& filter, std::uint32_t offset, std::uint32_t limit)> list;
   std::function<BusResult<Descriptor>(const Fields& filter, bool follow)> stream;
   std::function<void(const std::string& event)> report;  // found, lost or not found: once each time
@@ -75,6 +78,7 @@ class Bus {
   void show_policies(std::vector<PolicyObject> policies);
   void tell_generation(std::uint64_t generation);
   void tell_reload_failed(const nlohmann::json& diagnostics);
+  void tell_would_deny(const nlohmann::json& kind);
   /// State, Generation or Diagnostics may have other values now.
   void tell_properties();
 

@@ -22,6 +22,8 @@ using reading::quoted;
 using reading::Report;
 
 constexpr std::chrono::milliseconds longest_quiet{1000};
+constexpr std::chrono::seconds longest_observation{366 * 86'400};
+constexpr unsigned most_flows = 1'000'000'000;
 constexpr std::size_t most_entries = 1000;  // of a list
 
 Place place_of(const yaml::Node& node) {
@@ -34,6 +36,17 @@ std::optional<unsigned> parse_number(std::string_view text, unsigned highest) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (text.empty() || error != std::errc{} || stop != end || value > highest) return std::nullopt;
   return value;
+}
+
+/// `90s`, `15m`, `1h` or `30d`.
+std::optional<std::chrono::seconds> parse_seconds(std::string_view text) {
+  constexpr std::array<std::pair<char, unsigned>, 4> units{{{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86'400}}};
+  const auto unit =
+      text.empty() ? units.end() : std::ranges::find(units, text.back(), &std::pair<char, unsigned>::first);
+  if (unit == units.end()) return std::nullopt;
+  const std::optional<unsigned> number = parse_number(text.substr(0, text.size() - 1), 100'000'000);
+  if (!number) return std::nullopt;
+  return std::chrono::seconds{std::uint64_t{*number} * unit->second};
 }
 
 /// One key's value, read into the configuration.
@@ -218,6 +231,48 @@ struct Reader {
     if (what) config.deny_action = *what;
   }
 
+  void min_observed(const yaml::Node& value) {
+    const std::optional<std::string> came = text(value, "a duration such as 1h");
+    if (!came) return;
+    const std::optional<std::chrono::seconds> duration = parse_seconds(*came);
+    if (!duration || *duration > longest_observation) {
+      report.error(place_of(value), "bad-value", fmt::format("{} is not a duration from 0s to 366d", quoted(*came)),
+                   "write seconds (90s), minutes (15m), hours (1h) or days (7d)");
+      return;
+    }
+    config.promotion.min_observed = *duration;
+  }
+
+  void min_flows(const yaml::Node& value) {
+    const std::optional<std::string> came = text(value, "a number of flows");
+    if (!came) return;
+    const std::optional<unsigned> number = parse_number(*came, most_flows);
+    if (!number) {
+      report.error(place_of(value), "bad-value",
+                   fmt::format("{} is not a number from 0 to {}", quoted(*came), most_flows));
+      return;
+    }
+    config.promotion.min_flows = *number;
+  }
+
+  void promotion(const yaml::Node& value) {
+    if (value.type != yaml::Type::mapping) {
+      report.error(place_of(value), "bad-value", "promotion is not a mapping",
+                   "write for example {min_observed: 1h, min_flows: 1}");
+      return;
+    }
+    for (const auto& [key, child] : value.entries) {
+      if (key.text == "min_observed") {
+        min_observed(child);
+      } else if (key.text == "min_flows") {
+        min_flows(child);
+      } else {
+        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", quoted(key.text)),
+                     "the keys of promotion are min_observed and min_flows");
+      }
+    }
+  }
+
   void log_level(const yaml::Node& value) {
     const auto level = word<LogLevel>(value, {{"error", LogLevel::error},
                                               {"warning", LogLevel::warning},
@@ -243,8 +298,9 @@ constexpr std::array keys{Key{"node", &Reader::node},
                           Key{"workload_prefix", &Reader::workload_prefix},
                           Key{"endpoint_to_host", &Reader::endpoint_to_host},
                           Key{"deny_action", &Reader::deny_action},
+                          Key{"promotion", &Reader::promotion},
                           Key{"log_level", &Reader::log_level}};
-constexpr std::array<std::string_view, 3> planned_keys{"host_endpoint", "labels", "promotion"};
+constexpr std::array<std::string_view, 2> planned_keys{"host_endpoint", "labels"};
 
 void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& key, const yaml::Node& value) {
   if (std::ranges::find(planned_keys, key.text) != planned_keys.end()) {

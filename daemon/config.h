@@ -19,6 +19,13 @@ namespace drywall {
 
 enum class LogLevel : std::uint8_t { error, warning, info, debug };
 
+/// How much must have been seen before a staged policy is ready to be promoted.
+struct PromotionConfig {
+  std::chrono::seconds min_observed{3600};  // under its present content
+  std::uint32_t min_flows = 1;
+  bool operator==(const PromotionConfig&) const = default;
+};
+
 /// drywall.yaml. What is absent in the file has its default here; what a FelixConfiguration may set too is optional, so
 /// that a clash can be told.
 struct Config {
@@ -34,6 +41,7 @@ struct Config {
   std::optional<std::vector<std::string>> workload_prefixes;
   std::optional<EndpointToHost> endpoint_to_host;
   std::optional<DenyAction> deny_action;
+  PromotionConfig promotion;
   LogLevel log_level = LogLevel::info;
   /// Where each key that the file sets stands, with the text of its line.
   struct Place {

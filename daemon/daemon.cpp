@@ -27,12 +27,15 @@
 #include "daemon/host.h"
 #include "daemon/journal.h"
 #include "daemon/nflog.h"
+#include "daemon/preview_document.h"
+#include "daemon/previewer.h"
 #include "daemon/rules_watch.h"
 #include "daemon/stream.h"
 #include "daemon/watch.h"
 #include "directory/directory.h"
 #include "flow/flow_table.h"
 #include "flow/trace_book.h"
+#include "policy/overdue.h"
 #include "render/lower.h"
 #include "render/nft_text.h"
 
@@ -52,6 +55,7 @@ constexpr milliseconds shortest_cache{200};   // of what is dear to compute and 
 constexpr milliseconds audit_interval{15'000};
 constexpr milliseconds shortest_audit_interval{1000};
 constexpr milliseconds mark_interval{1000};
+constexpr milliseconds live_wait{100};  // after a generation, before live connections are judged by it
 constexpr std::size_t most_mark_bytes = 256;
 constexpr std::uint32_t default_page = 1000;
 constexpr std::uint32_t longest_page = 10'000;
@@ -219,6 +223,12 @@ class Daemon {
   void tick();
   void publish_flows();
 
+  // Previewing
+  void tell_would_deny(const FirstWouldDeny& first);
+  void look_at_live();
+  BusResult<Json> preview(const std::vector<std::string>& words, const BusCalls::Fields& caller);
+  [[nodiscard]] Diagnostics overdue_policies() const;
+
   // What others see
   BusCalls bus_calls();
   [[nodiscard]] std::string policy_dir() const;
@@ -269,6 +279,9 @@ class Daemon {
   EvidenceAudit::Mark mark_;  // as it was left last
   Clock::time_point marked_;
   FlowStreams streams_;
+  Previewer previewer_;
+  std::optional<LiveSummary> live_;
+  std::optional<Failure> evidence_failure_;
 
   Diagnostics load_diagnostics_;  // of the last load
   std::optional<Timestamp> differs_since_;
@@ -281,8 +294,17 @@ class Daemon {
     Clock::time_point until;
   };
   std::optional<PoliciesCache> policies_cache_;
+  struct PreviewCache {
+    std::vector<std::string> policies;
+    BusCalls::Fields caller;
+    std::uint64_t generation = 0;
+    Json document;
+    Clock::time_point until;
+  };
+  std::optional<PreviewCache> preview_cache_;
 
   EventLoop::Source directory_timer_;
+  EventLoop::Source live_timer_;
   EventLoop::Source interface_timer_;
   EventLoop::Source nflog_source_;
   EventLoop::Source rules_source_;
@@ -299,11 +321,13 @@ Daemon::Daemon(const Options& options, EventLoop loop, Machine machine, std::opt
       directory_watch_(std::move(directory_watch)),
       link_watch_(std::move(link_watch)),
       table_(utc_now()),
-      streams_(loop_) {
+      streams_(loop_),
+      previewer_(options.state_dir, [this](const FirstWouldDeny& first) { tell_would_deny(first); }) {
   loop_.on_exception([this](const char* what) {
     journal_.write(LogLevel::error, message_id::internal, fmt::format("internal error: {}", what));
   });
   interface_names_.update(machine_);
+  table_.on_connection([this](const JudgedConnection& connection) { previewer_.see(connection); });
 }
 
 // Loading
@@ -460,8 +484,12 @@ void Daemon::take_over_generation() {
   const Generation& generation = *in_force->generation;
   booked_ = &generation;
   policies_cache_.reset();
-  table_.add_book(std::make_shared<const TraceBook>(in_force->number, generation.enforced, generation.pending,
-                                                    generation.inventory, generation.host.interfaces));
+  const auto book = std::make_shared<const TraceBook>(in_force->number, generation.enforced, generation.pending,
+                                                      generation.inventory, generation.host.interfaces);
+  table_.add_book(book);
+  previewer_.follow(*in_force, *book, utc_now());
+  live_.reset();
+  if (!promotable(generation.inventory).empty()) live_timer_.restart(live_wait);
   if (in_force->inputs->config.nflog_group != nflog_group_) open_nflog();
   if (!bus_) return;
   std::vector<PolicyObject> objects;
@@ -475,6 +503,7 @@ void Daemon::tell_service_manager() {
 
 void Daemon::start() {
   directory_timer_ = loop_.timer([this] { load(Reason::directory); });
+  live_timer_ = loop_.timer([this] { look_at_live(); });
   interface_timer_ = loop_.timer([this] {
     is_host_awaited_ = false;
     follow_host();
@@ -654,6 +683,7 @@ void Daemon::tick() {
   if (unhealed_by_) heal(std::string(*unhealed_by_), Clock::now());
   if (Clock::now() - audited_ >= audit_interval) audit();
   if (Clock::now() - marked_ >= mark_interval) leave_mark();
+  previewer_.tick(utc_now(), table_.counters().lost + audit_.findings().unheard);
   publish_flows();
   streams_.drop_stalled();
   if (!nflog_ && Clock::now() >= nflog_retry_) open_nflog();
@@ -664,10 +694,94 @@ void Daemon::tick() {
         fmt::format("the generation in force could not be saved for the next start: {}", to_string(*failure)));
   }
   save_failure_ = failure;
+  const std::optional<Failure> unkept = previewer_.failure();
+  if (unkept && unkept != evidence_failure_) {
+    journal_.write(LogLevel::warning, message_id::store,
+                   fmt::format("evidence is not kept over a restart: {}", to_string(*unkept)));
+  }
+  evidence_failure_ = unkept;
 }
 
 void Daemon::publish_flows() {
   if (streams_.has_followers()) streams_.publish(table_.drain_changes());
+}
+
+// Previewing
+
+void Daemon::tell_would_deny(const FirstWouldDeny& first) {
+  journal_.write(LogLevel::info, message_id::would_deny, to_string(first),
+                 {{"DRYWALL_SOURCE", to_string(first.packet.source)},
+                  {"DRYWALL_DESTINATION", to_string(first.packet.destination)},
+                  {"DRYWALL_PROTOCOL", to_string(first.packet.protocol)},
+                  {"DRYWALL_PORT", fmt::format("{}", first.packet.destination_port)}});
+  if (bus_) bus_->tell_would_deny(first_would_deny_document(first));
+}
+
+/// Connections that are idle log nothing: they are judged when policy changes.
+void Daemon::look_at_live() {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return;
+  const Result<LiveSummary> live = previewer_.look_at_live(*in_force, machine_, utc_now());
+  if (!live) {
+    journal_.write(LogLevel::warning, message_id::live_would_deny,
+                   fmt::format("the live connections cannot be judged: {}", to_string(live.error())));
+    return;
+  }
+  live_ = *live;
+  if (live->would_deny == 0) return;
+  journal_.write(LogLevel::info, message_id::live_would_deny,
+                 fmt::format("{} of {} live connections would be denied by what is staged if they began anew: see "
+                             "drywall preview",
+                             live->would_deny, live->connections),
+                 {{"DRYWALL_GENERATION", fmt::format("{}", number())}});
+}
+
+/// Nothing: no such policy is there.
+std::optional<PolicyId> policy_named(const Inventory& inventory, const std::string& word) {
+  const auto found =
+      std::ranges::find_if(inventory.policies, [&](const Policy& policy) { return policy_word(policy.id) == word; });
+  return found == inventory.policies.end() ? std::nullopt : std::optional(found->id);
+}
+
+BusResult<Json> Daemon::preview(const std::vector<std::string>& words, const BusCalls::Fields& caller) {
+  const auto wrong = [](std::string why) {
+    return tl::unexpected(BusError{BusError::Kind::invalid_arguments, std::move(why)});
+  };
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return tl::unexpected(BusError{BusError::Kind::failed, "no policy is in force"});
+  const Clock::time_point began = Clock::now();
+  const bool is_known = preview_cache_ && preview_cache_->policies == words && preview_cache_->caller == caller &&
+                        preview_cache_->generation == in_force->number && began < preview_cache_->until;
+  if (is_known) return preview_cache_->document;
+  std::vector<PolicyId> policies;
+  for (const std::string& word : words) {
+    const std::optional<PolicyId> id = policy_named(in_force->generation->inventory, word);
+    if (!id) return wrong(fmt::format("there is no policy {}", word));
+    policies.push_back(*id);
+  }
+  const tl::expected<std::optional<Ends>, std::string> yours = parse_ends(caller);
+  if (!yours) return wrong(yours.error());
+  const auto report =
+      previewer_.report(*in_force, machine_, std::move(policies), *yours, differs_since_.has_value(), utc_now());
+  if (!report) return wrong(fmt::format("{} is not staged", to_string(report.error())));
+  Json document = preview_document(*report);
+  const Clock::time_point ended = Clock::now();
+  const Clock::duration kept = std::max<Clock::duration>(shortest_cache, 4 * (ended - began));
+  preview_cache_ = PreviewCache{words, caller, in_force->number, document, ended + kept};
+  return document;
+}
+
+/// Staged policies that nobody came back to.
+Diagnostics Daemon::overdue_policies() const {
+  const InForce* const in_force = enforcer_.in_force();
+  if (in_force == nullptr) return {};
+  using std::chrono::floor;
+  using std::chrono::seconds;
+  return overdue(in_force->generation->inventory, floor<seconds>(utc_now()),
+                 [this](const PolicyId& policy) -> std::optional<std::chrono::sys_seconds> {
+                   const std::optional<Timestamp> since = previewer_.since(policy);
+                   return since ? std::optional(floor<seconds>(*since)) : std::nullopt;
+                 });
 }
 
 // What others see
@@ -694,6 +808,10 @@ Diagnostics Daemon::diagnostics() const {
   if (nflog_failure_) all.push_back(world_diagnostic(*nflog_failure_, config_file, "nflog", Severity::error));
   if (save_failure_)
     all.push_back(world_diagnostic(*save_failure_, options_.state_dir, "last-good", Severity::warning));
+  if (evidence_failure_)
+    all.push_back(world_diagnostic(*evidence_failure_, options_.state_dir, "evidence", Severity::warning));
+  const Diagnostics staged = overdue_policies();
+  all.insert(all.end(), staged.begin(), staged.end());
   if (directory_watch_failure_) {
     all.push_back(world_diagnostic(*directory_watch_failure_, policy_dir(), "watch", Severity::warning));
   }
@@ -724,6 +842,7 @@ Json Daemon::status() {
   status.evidence = evidence();
   status.nflog_group = nflog_group_;
   status.conntrack = conntrack_use();
+  status.live = live_;
   status.notes = notes_;
   return status_document(status);
 }
@@ -804,6 +923,8 @@ BusCalls Daemon::bus_calls() {
           .policies = [this] { return policies(); },
           .render = [this](const std::string& world) { return render(world); },
           .reload = [this] { return reload(); },
+          .preview = [this](const std::vector<std::string>& policies,
+                            const BusCalls::Fields& caller) { return preview(policies, caller); },
           .list = [this](const BusCalls::Fields& filter, std::uint32_t offset,
                          std::uint32_t limit) { return list(filter, offset, limit); },
           .stream = [this](const BusCalls::Fields& filter, bool follow) { return stream(filter, follow); },

@@ -221,6 +221,15 @@ Json conntrack_document(const std::optional<ConntrackUse>& use) {
   return use ? Json{{"entries", use->entries}, {"limit", use->limit}} : Json(nullptr);
 }
 
+/// What the connections that lived when the generation came would meet if everything staged were promoted.
+Json live_document(const std::optional<LiveSummary>& live) {
+  if (!live) return nullptr;
+  return {{"at", to_rfc3339(live->at)},
+          {"connections", live->connections},
+          {"would_deny", live->would_deny},
+          {"would_allow", live->would_allow}};
+}
+
 Json status_document(const Status& status) {
   std::uint64_t enforced = 0;
   std::uint64_t staged = 0;
@@ -247,6 +256,7 @@ Json status_document(const Status& status) {
       {"evidence", evidence_document(status.evidence)},
       {"nflog", {{"group", std::uint64_t{status.nflog_group}}, {"bound", status.evidence.receive_buffer > 0}}},
       {"differs_since", time(status.differs_since)},
+      {"live", live_document(status.live)},
       {"notes", words(status.notes)},
       {"confirm", nullptr}};
   return document;

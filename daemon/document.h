@@ -11,6 +11,7 @@
 #include "daemon/evidence_audit.h"
 #include "daemon/generation.h"
 #include "daemon/netlink.h"
+#include "daemon/previewer.h"
 #include "flow/flow_table.h"
 
 // The documents that the daemon shows, with the keys of docs/design: pure functions from values to JSON.
@@ -52,6 +53,7 @@ struct Status {
   Evidence evidence;
   std::uint16_t nflog_group = 0;
   std::optional<ConntrackUse> conntrack;  // nothing: the kernel has not loaded it
+  std::optional<LiveSummary> live;        // of the generation in force; nothing: nothing is staged, or not yet known
   std::vector<std::string> notes;
 };
 

@@ -3,7 +3,7 @@
 # Installs what is missing and builds. Sourced by what a newcomer runs: integration/demo, integration/playground, tests/run.
 
 packages_to_build=(g++ cmake ninja-build pkg-config libyaml-cpp-dev libnftnl-dev libmnl-dev libnetfilter-log-dev
-  libsdbus-c++-dev libsystemd-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
+  libsdbus-c++-dev libsystemd-dev libsqlite3-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
 packages_to_run=(dbus-daemon iproute2 nftables python3)
 packages_to_test=(clang-format shellcheck)
 packages_to_fuzz=(clang libclang-rt-dev)

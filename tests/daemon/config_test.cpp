@@ -136,6 +136,14 @@ TEST(Config, PrioritiesMoveEachStageWithinItsBounds) {
     EXPECT_NE(mistake("priorities: " + text).find("[bad-value]"), std::string::npos) << text;
   }
   EXPECT_NE(mistake("priorities: 5").find("[bad-value]"), std::string::npos);
+  EXPECT_EQ(load("promotion: {min_observed: 30m, min_flows: 5}").config.promotion,
+            (PromotionConfig{std::chrono::minutes(30), 5}));
+  EXPECT_EQ(load("promotion: {min_observed: 0s}").config.promotion, (PromotionConfig{std::chrono::seconds(0), 1}));
+  for (const std::string text :
+       {"5", "{min_observed: 5}", "{min_observed: 367d}", "{min_observed: s}", "{min_flows: -1}"}) {
+    EXPECT_NE(mistake("promotion: " + text).find("[bad-value]"), std::string::npos) << text;
+  }
+  EXPECT_NE(mistake("promotion: {flows: 5}").find("[unknown-key]"), std::string::npos);
   EXPECT_NE(mistake("priorities: {nat: 5}").find("[unknown-key]"), std::string::npos);
 }
 
@@ -158,7 +166,7 @@ TEST(ShippedConfig, LoadsAsItIsAndWithEveryKeyUncommented) {
   }
   const LoadedConfig loaded = load(uncommented);
   for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << to_string(diagnostic);
-  EXPECT_EQ(loaded.config.places.size(), 13U);
+  EXPECT_EQ(loaded.config.places.size(), 14U);
   EXPECT_EQ(loaded.config.priorities, Config{}.priorities);
   EXPECT_EQ(loaded.config.quiet, Config{}.quiet);
   EXPECT_EQ(loaded.config.nflog_group, Config{}.nflog_group);
