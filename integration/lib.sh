@@ -358,3 +358,21 @@ expect() {
   "$@" || fail "$what"
   passed "$what"
 }
+
+# --- previews -----------------------------------------------------------------------------------------------------------
+
+# preview [POLICY...]: asks, and keeps the answer for `ask`.
+preview() { drywall preview -o json "$@" >"$work/preview.json" || [ $? = 1 ]; }
+
+# ask EXPRESSION: of the last preview `p`, in Python, is true.
+ask() {
+  python3 - "$work/preview.json" "$1" <<'END' || { cat "$work/preview.json" >&2 && return 1; }
+import json, sys
+p = json.load(open(sys.argv[1]))
+sys.exit(0 if eval("(" + sys.argv[2] + ")") else 1)
+END
+}
+
+# expect_preview WHAT EXPRESSION: of a preview of everything, within a few seconds.
+preview_shows() { preview && ask "$1" 2>/dev/null; }
+expect_preview() { eventually 5 preview_shows "$2" || { ask "$2" || fail "the preview should show: $1"; } && passed "$1"; }

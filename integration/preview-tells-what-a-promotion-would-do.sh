@@ -16,18 +16,6 @@ given_workload frontend prod
 given_workload database prod
 given_workload backend prod
 
-preview() { drywall preview -o json "$@" >"$work/preview.json" || [ $? = 1 ]; }
-# ask EXPRESSION: of the last preview `p`, in Python, is true.
-ask() {
-  python3 - "$work/preview.json" "$1" <<'END' || { cat "$work/preview.json" >&2 && return 1; }
-import json, sys
-p = json.load(open(sys.argv[1]))
-sys.exit(0 if eval("(" + sys.argv[2] + ")") else 1)
-END
-}
-preview_shows() { preview && ask "$1" 2>/dev/null; }
-expect_preview() { eventually 5 preview_shows "$2" || { ask "$2" || fail "the preview should show: $1"; } && passed "$1"; }
-
 drywall preview >"$work/nothing" || fail "nothing staged should be ready"
 expect "nothing staged is said, and is no refusal" grep -q "nothing is staged" "$work/nothing"
 
