@@ -362,6 +362,7 @@ expect() {
 # --- previews -----------------------------------------------------------------------------------------------------------
 
 # preview [POLICY...]: asks, and keeps the answer for `ask`.
+# shellcheck disable=SC2120 # scripts pass names
 preview() { drywall preview -o json "$@" >"$work/preview.json" || [ $? = 1 ]; }
 
 # ask EXPRESSION: of the last preview `p`, in Python, is true.
