@@ -19,13 +19,18 @@ constexpr std::size_t most_bytes = yaml::Limits{}.bytes + 1;  // one more than a
 
 }  // namespace
 
-fs::path default_policy_directory() {
+std::optional<std::string> configured(std::string_view key) {
   Result<std::string> text = read_file(configuration, most_bytes);
-  if (!text) return usual_directory;
+  if (!text) return std::nullopt;
   const yaml::Documents documents = yaml::load({configuration, std::move(*text)});
-  if (documents.roots.empty()) return usual_directory;
-  const yaml::Node* directory = documents.roots.front().find("policy_dir");
-  return directory == nullptr || directory->text.empty() ? usual_directory : directory->text;
+  if (documents.roots.empty()) return std::nullopt;
+  const yaml::Node* value = documents.roots.front().find(key);
+  if (value == nullptr || value->text.empty()) return std::nullopt;
+  return value->text;
+}
+
+fs::path default_policy_directory() {
+  return configured("policy_dir").value_or(usual_directory);
 }
 
 Result<PolicyFiles> read_policy_files(const std::vector<fs::path>& paths) {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/parse.h"
@@ -10,6 +13,8 @@
 
 namespace drywall::cli {
 
+/// What /etc/drywall/drywall.yaml sets that key to; nothing if it cannot be read or does not.
+[[nodiscard]] std::optional<std::string> configured(std::string_view key);
 /// The policy directory of this host: `policy_dir` of /etc/drywall/drywall.yaml, else /etc/drywall/policy.d.
 [[nodiscard]] std::filesystem::path default_policy_directory();
 

@@ -49,6 +49,7 @@ Run declare_policies(CLI::App& app);
 Run declare_flows(CLI::App& app);
 Run declare_preview(CLI::App& app);
 Run declare_reload(CLI::App& app);
+Run declare_doctor(CLI::App& app);
 Run declare_version(CLI::App& app);
 
 }  // namespace drywall::cli

@@ -377,3 +377,50 @@ END
 # expect_preview WHAT EXPRESSION: of a preview of everything, within a few seconds.
 preview_shows() { preview && ask "$1" 2>/dev/null; }
 expect_preview() { eventually 5 preview_shows "$2" || { ask "$2" || fail "the preview should show: $1"; } && passed "$1"; }
+
+# --- other firewalls ----------------------------------------------------------------------------------------------------
+
+# need PROGRAM PACKAGE: skips the test where it is not installed.
+need() {
+  command -v "$1" >/dev/null || {
+    echo "$1 is missing: install the package $2"
+    exit 77
+  }
+}
+
+# doctor_finds CODE TEXT: `drywall doctor` has a finding of that code whose message contains the text.
+doctor_finds() {
+  (drywall doctor --root "$doctor_root" -o json 2>/dev/null || true) | python3 -c '
+import json, sys
+found = json.load(sys.stdin)["findings"]
+sys.exit(not any(f["code"] == sys.argv[1] and sys.argv[2] in f["message"] and f["help"] for f in found))' "$1" "$2"
+}
+doctor_root=$work/root # an empty one: what this machine does at boot is no matter of tests
+mkdir "$doctor_root"
+
+expect_found() {
+  doctor_finds "$1" "$2" || fail "doctor does not find $1 with \"$2\": $(drywall doctor --root "$doctor_root" 2>&1)"
+  passed "doctor finds $1: $2"
+}
+expect_not_found() {
+  if doctor_finds "$1" "$2"; then fail "doctor should not find $1 with \"$2\": $(drywall doctor --root "$doctor_root" 2>&1)"; fi
+  passed "doctor finds no $1 with \"$2\""
+}
+
+# rules ours|others: the chains and their rules without counts and handles, chains by name: what is written anew may come
+# in another order.
+rules() {
+  nft -j list ruleset 2>/dev/null | python3 -c '
+import json, sys
+lines = []
+for entry in json.load(sys.stdin)["nftables"]:
+    kind, value = next(iter(entry.items()))
+    if kind not in ("chain", "rule") or (value["table"] == "drywall") != (sys.argv[1] == "ours"):
+        continue
+    value.pop("handle", None)
+    for expression in value.get("expr", []):
+        if isinstance(expression, dict) and expression.get("counter"):
+            expression["counter"] = None
+    lines.append((value["family"], value["table"], value.get("chain", value.get("name")), kind, json.dumps(value)))
+print(*sorted(lines, key=lambda line: line[:3]), sep="\n")' "$1"
+}

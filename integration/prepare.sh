@@ -5,7 +5,8 @@
 packages_to_build=(g++ cmake ninja-build pkg-config libyaml-cpp-dev libnftnl-dev libmnl-dev libnetfilter-log-dev
   libsdbus-c++-dev libsystemd-dev libsqlite3-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
 packages_to_run=(dbus-daemon iproute2 nftables python3)
-packages_to_test=(clang-format shellcheck)
+packages_to_test=(clang-format shellcheck iptables)
+packages_that_start_firewalls=(firewalld ufw) # tested beside; installed only where installing starts nothing
 packages_to_fuzz=(clang libclang-rt-dev)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
@@ -26,6 +27,9 @@ install_missing() {
   quietly apt-get -q update || return
   quietly apt-get -qy --no-install-recommends install "${missing[@]}"
 }
+
+# starts_nothing: true where apt-get does not start what it installs.
+starts_nothing() { [ ! -d /run/systemd/system ]; }
 
 # build_preset PRESET [TARGET...]: as CMakePresets.json says.
 build_preset() {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -43,12 +44,19 @@ std::string without_label(std::string_view text) {
   return std::string(text.substr(0, text.find(':')));
 }
 
-Result<std::map<std::string, std::set<Address>>> read_addresses() {
+using AddressList = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+
+Result<AddressList> list_addresses() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return tl::unexpected(Failure{"list", "addresses", errno, {}});
-  const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
+  return AddressList(list, &freeifaddrs);
+}
+
+Result<std::map<std::string, std::set<Address>>> read_addresses() {
+  const Result<AddressList> list = list_addresses();
+  if (!list) return tl::unexpected(list.error());
   std::map<std::string, std::set<Address>> addresses;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+  for (const ifaddrs* entry = list->get(); entry != nullptr; entry = entry->ifa_next) {
     if (const auto address = address_of(entry->ifa_addr)) addresses[without_label(entry->ifa_name)].insert(*address);
   }
   return addresses;
@@ -58,29 +66,24 @@ Result<std::map<std::string, std::set<Address>>> read_addresses() {
 struct LinkMessage {
   std::uint32_t index = 0;
   std::string name;
-  std::uint32_t bridge = 0;  // the index of the bridge that it is a port of
+  std::string kind;
+  std::uint32_t master = 0;  // an index
+  bool is_port = false;      // of a bridge, which is its master
 };
 
-bool is_bridge_port(const nlattr* info) {
-  bool found = false;
-  const auto look = [](const nlattr* attribute, void* into) {
-    if (mnl_attr_get_type(attribute) != IFLA_INFO_SLAVE_KIND) return MNL_CB_OK;
-    if (mnl_attr_validate(attribute, MNL_TYPE_STRING) >= 0)
-      *static_cast<bool*>(into) = std::string_view(mnl_attr_get_str(attribute)).starts_with("bridge");
-    return MNL_CB_OK;
-  };
-  mnl_attr_parse_nested(info, look, &found);
-  return found;
+int read_info(const nlattr* attribute, void* into) {
+  auto& link = *static_cast<LinkMessage*>(into);
+  if (mnl_attr_validate(attribute, MNL_TYPE_STRING) < 0) return MNL_CB_OK;
+  const std::string_view text(static_cast<const char*>(mnl_attr_get_payload(attribute)),
+                              mnl_attr_get_payload_len(attribute));
+  const std::string_view word = text.substr(0, text.find('\0'));
+  if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND) link.kind = word;
+  if (mnl_attr_get_type(attribute) == IFLA_INFO_SLAVE_KIND) link.is_port = word == "bridge";
+  return MNL_CB_OK;
 }
 
-struct LinkAttributes {
-  std::string name;
-  std::uint32_t master = 0;
-  bool is_port = false;
-};
-
 int read_attribute(const nlattr* attribute, void* into) {
-  auto& link = *static_cast<LinkAttributes*>(into);
+  auto& link = *static_cast<LinkMessage*>(into);
   switch (mnl_attr_get_type(attribute)) {
     case IFLA_IFNAME:
       if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0) link.name = mnl_attr_get_str(attribute);
@@ -89,7 +92,7 @@ int read_attribute(const nlattr* attribute, void* into) {
       if (mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0) link.master = mnl_attr_get_u32(attribute);
       break;
     case IFLA_LINKINFO:
-      if (mnl_attr_validate(attribute, MNL_TYPE_NESTED) >= 0) link.is_port = is_bridge_port(attribute);
+      if (mnl_attr_validate(attribute, MNL_TYPE_NESTED) >= 0) mnl_attr_parse_nested(attribute, read_info, &link);
       break;
     default:
       break;
@@ -98,10 +101,11 @@ int read_attribute(const nlattr* attribute, void* into) {
 }
 
 LinkMessage parse_link(const nlmsghdr* message) {
-  LinkAttributes link;
-  mnl_attr_parse(message, sizeof(ifinfomsg), read_attribute, &link);
+  LinkMessage link;
   const auto* header = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-  return {static_cast<std::uint32_t>(header->ifi_index), link.name, link.is_port ? link.master : 0};
+  link.index = static_cast<std::uint32_t>(header->ifi_index);
+  mnl_attr_parse(message, sizeof(ifinfomsg), read_attribute, &link);
+  return link;
 }
 
 using SocketPtr = std::unique_ptr<mnl_socket, int (*)(mnl_socket*)>;
@@ -146,11 +150,26 @@ Result<std::vector<Link>> read_links() {
   std::vector<Link> links;
   for (const LinkMessage& message : *messages) {
     const std::set<Address>& own = (*addresses)[message.name];
-    const std::string bridge = message.bridge == 0 ? "" : names[message.bridge];
-    links.push_back({message.index, {message.name, {own.begin(), own.end()}, bridge}});
+    const std::string master = message.master == 0 ? "" : names[message.master];
+    const std::string bridge = message.is_port ? master : "";
+    links.push_back({message.index, {message.name, {own.begin(), own.end()}, bridge}, message.kind, master});
   }
   std::ranges::sort(links, {}, [](const Link& link) { return link.interface.name; });
   return links;
+}
+
+Result<std::vector<ConnectedNetwork>> read_connected_networks() {
+  const Result<AddressList> list = list_addresses();
+  if (!list) return tl::unexpected(list.error());
+  std::vector<ConnectedNetwork> networks;
+  for (const ifaddrs* entry = list->get(); entry != nullptr; entry = entry->ifa_next) {
+    const auto address = address_of(entry->ifa_addr);
+    const auto mask = address_of(entry->ifa_netmask);
+    if (!address || !mask || mask->family != address->family) continue;
+    const int length = std::popcount(mask->high) + std::popcount(mask->low);
+    networks.push_back({without_label(entry->ifa_name), masked({*address, static_cast<std::uint8_t>(length)})});
+  }
+  return networks;
 }
 
 }  // namespace drywall
