@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Sets of a hundred thousand members, single addresses or overlapping blocks, and sets of every address, in both
 # families: their first, middle and last members are members, what lies just beside is not.
+# alone: it measures how long a large set takes.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A thousand workloads, even and odd ones. The first and the last one have interfaces and meet the policy of their kind.
+# alone: it measures how long many endpoints take.
 . "${0%/*}/lib.sh"
 
 neighbour w1 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A thousand policies govern one endpoint: the first, a middle and the last one decide what only they mention.
+# alone: it measures how long many policies take.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Policies change a hundred times a second, first as files, then with a reload after each, while traffic goes on: no
 # packet of an allowed connection is lost, none of a denied one comes through. SECONDS of each: DRYWALL_STORM, default 3.
+# alone: it counts what comes through in a time.
 . "${0%/*}/lib.sh"
 
 seconds=${DRYWALL_STORM:-3}

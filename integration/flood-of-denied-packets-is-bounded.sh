@@ -3,6 +3,7 @@
 # A flood of denied packets makes a bounded number of log messages, in both worlds: of one flow, and of more flows than
 # are remembered. What was not logged is counted, to the last packet. Another denied flow is still seen in the middle of
 # it, and the daemon's time and memory stay small.
+# alone: it needs both processors, and measures their time.
 . "${0%/*}/lib.sh"
 
 packets=300000

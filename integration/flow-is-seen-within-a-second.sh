@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A packet is in `drywall flows` within one second.
+# alone: it measures that time.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

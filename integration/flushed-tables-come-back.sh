@@ -3,6 +3,7 @@
 # Whoever flushes, deletes or edits our tables finds them back at once, in both families; what others do with their own
 # tables is nobody's business. How long the host was open is printed, from the end of the flush to the end of the first
 # look that found the rules again.
+# alone: it measures how long the tables were away.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

@@ -3,6 +3,7 @@
 # Interfaces are created, renamed and deleted while packets that policy denies come in by them: a host endpoint of all
 # interfaces, and the prefix of workloads' interfaces, cover each from its first packet on. INTERFACES: DRYWALL_CHURN,
 # default 60.
+# alone: it counts what comes through in a time.
 . "${0%/*}/lib.sh"
 
 interfaces=${DRYWALL_CHURN:-60}

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A host endpoint that is found by its address moves with the address, one that is found by its interface waits for it,
 # and neither makes the daemon read files that somebody is still writing.
+# alone: it measures how soon.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # From the rename of a policy file to the kernel's commit: under 300 ms, 200 of them waited for the directory to be quiet.
+# alone: it measures that time.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

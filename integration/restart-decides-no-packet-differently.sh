@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The daemon ends, is killed and starts again and again under traffic: no packet of an allowed connection is lost, none
 # of a denied one comes through, the rules are never touched, and their counters only rise.
+# alone: it counts what comes through in a time.
 . "${0%/*}/lib.sh"
 
 neighbour client 1

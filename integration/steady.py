@@ -6,6 +6,7 @@
     steady.py talk ADDRESS SECONDS            to port 7000 one flow that lasts and a new one each time, each answer awaited,
                                               and a knock on 7001; prints `SENT MISSING KNOCKS`
 """
+import contextlib
 import pathlib
 import select
 import signal
@@ -40,7 +41,8 @@ def listen(ready, result):
             if ports[s] == CLOSED:
                 knocked += 1
             else:
-                s.sendto(data, peer)
+                with contextlib.suppress(OSError):  # the interface it came by may be gone
+                    s.sendto(data, peer)
 
 
 def flow(family, address):
