@@ -17,11 +17,22 @@ constexpr std::size_t most_kinds = 4096;
 constexpr unsigned most_told = 20;
 constexpr std::chrono::minutes told_interval{1};
 
-PolicyContents contents_of(const Inventory& inventory, const PolicyContents& before, Timestamp now) {
+///   followed  the generation that `before` is of; nullptr: not known. What is the same in both is not hashed again.
+PolicyContents contents_of(const Inventory& inventory, const Generation* followed, const PolicyContents& before,
+                           Timestamp now) {
+  std::map<PolicyId, const Policy*> old;
+  if (followed != nullptr) {
+    for (const Policy& policy : followed->inventory.policies) old.emplace(policy.id, &policy);
+  }
   PolicyContents out;
   for (const Policy& policy : inventory.policies) {
-    PolicyContent content{sha256(content_of(policy)), now};
     const auto known = before.find(policy.id);
+    const auto same = old.find(policy.id);
+    if (known != before.end() && same != old.end() && *same->second == policy) {
+      out.insert(*known);
+      continue;
+    }
+    PolicyContent content{sha256(content_of(policy)), now};
     if (known != before.end() && known->second.sha256 == content.sha256) content.since = known->second.since;
     out[policy.id] = std::move(content);
   }
@@ -151,7 +162,8 @@ void Previewer::remember_kinds(const TraceBook& book) {
 }
 
 void Previewer::follow(const InForce& in_force, const TraceBook& book, Timestamp now) {
-  PolicyContents contents = contents_of(in_force.generation->inventory, contents_, now);
+  PolicyContents contents = contents_of(in_force.generation->inventory, followed_.get(), contents_, now);
+  followed_ = in_force.generation;
   if (!std::exchange(are_kinds_restored_, true)) remember_kinds(book);
   if (contents == contents_) return;
   const bool is_changed = std::ranges::any_of(contents, [&](const auto& entry) { return entry.second.since == now; });

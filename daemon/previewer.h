@@ -92,7 +92,8 @@ class Previewer {
   std::optional<Failure> store_failure_;
   Encounters encounters_;
   PolicyContents contents_;
-  bool are_contents_new_ = false;  // not yet given to the store
+  std::shared_ptr<const Generation> followed_;  // that they are of
+  bool are_contents_new_ = false;               // not yet given to the store
   EpochTally lost_;
   std::uint64_t lost_before_ = 0;  // of this run, as of the last tick
   Timestamp written_;
