@@ -36,6 +36,13 @@ Diagnostic kernel_diagnostic(const Refusal& refusal) {
           {}};
 }
 
+/// As a kernel takes it that does not acknowledge the end of a batch: others do too.
+std::vector<std::byte> batch_for_any_kernel(const Generation& generation, std::uint64_t number) {
+  const EncodeOptions options{
+      .first_sequence = 1, .acks_end = false, .generation = to_string(GenerationComment{number, generation.rendering})};
+  return encode_replacement(generation.ruleset, options).bytes;
+}
+
 /// What the snapshot was made of.
 Inputs inputs_of(Snapshot snapshot, const Machine& machine, const std::optional<std::string>& node) {
   Inputs inputs;
@@ -209,7 +216,10 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const bool is_unchanged = in_kernel && is_same;
   loaded.result = is_unchanged ? Loaded::Result::unchanged : Loaded::Result::in_force;
   const Timestamp applied_at = is_unchanged ? before->applied_at : now;
-  if (!is_same) writer_.save({number, applied_at, generation.rendering, inputs.files, inputs.config_file});
+  if (!is_same) {
+    writer_.save({number, applied_at, generation.rendering, inputs.files, inputs.config_file},
+                 [generation = candidate.generation, number] { return batch_for_any_kernel(*generation, number); });
+  }
   highest_number_ = std::max(highest_number_, number);
   in_force_ = InForce{number, applied_at, std::move(candidate.inputs), std::move(candidate.generation),
                       std::move(candidate.warnings)};

@@ -1,14 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
+#include "daemon/boot.h"
 #include "daemon/daemon.h"
+#include "daemon/journal.h"
 
 namespace {
+
+/// What kept the program from doing what it was started for.
+int fail(const drywall::Failure& failure) {
+  drywall::Journal().write(drywall::LogLevel::error, drywall::message_id::life, drywall::to_string(failure));
+  return 1;
+}
+
+int boot(const std::string& state_dir) {
+  const drywall::Result<std::string> done = drywall::load_at_boot(state_dir);
+  if (!done) return fail(done.error());
+  drywall::Journal().write(drywall::LogLevel::info, drywall::message_id::last_good, "at boot: " + *done);
+  return 0;
+}
 
 std::string absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
@@ -29,6 +41,9 @@ int main(int argc, char** argv) {
   app.add_option("--runtime-dir", options.runtime_dir, "Lock (/run/drywall)")->type_name("DIR");
   app.add_option("--config", config_file, "Configuration (/etc/drywall/drywall.yaml)")->type_name("FILE");
   app.add_option("--node", node, "Name of this node in the policy (the host's name, lower case)")->type_name("NAME");
+  bool is_boot = false;
+  app.add_flag("--boot", is_boot,
+               "Only put in force what was in force last, and end: for use before the network is up");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -40,8 +55,7 @@ int main(int argc, char** argv) {
   if (!config_file.empty()) options.config_file = absolute(config_file);
   if (!node.empty()) options.node = node;
 
+  if (is_boot) return boot(options.state_dir);
   const drywall::Result<void> ran = drywall::run_daemon(options);
-  if (ran) return 0;
-  std::fputs(fmt::format("drywalld: {}\n", drywall::to_string(ran.error())).c_str(), stderr);
-  return 1;
+  return ran ? 0 : fail(ran.error());
 }

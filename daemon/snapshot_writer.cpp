@@ -17,10 +17,10 @@ SnapshotWriter::~SnapshotWriter() {
   thread_.join();
 }
 
-void SnapshotWriter::save(Snapshot snapshot) {
+void SnapshotWriter::save(Snapshot snapshot, std::function<std::vector<std::byte>()> batch) {
   {
     const std::lock_guard lock(mutex_);
-    next_ = std::move(snapshot);
+    next_ = Order{std::move(snapshot), std::move(batch)};
   }
   wake_.notify_one();
 }
@@ -35,12 +35,12 @@ void SnapshotWriter::run() {
   for (;;) {
     wake_.wait(lock, [this] { return ending_ || next_; });
     if (!next_) return;
-    const Snapshot snapshot = std::move(*next_);
+    const Order order = std::move(*next_);
     next_.reset();
     lock.unlock();
     Result<void> saved;
     try {
-      saved = save_snapshot(state_dir_, snapshot);
+      saved = save_snapshot(state_dir_, order.snapshot, order.batch());
     } catch (const std::exception& error) {  // out of memory
       saved = tl::unexpected(Failure{"save", state_dir_, 0, error.what()});
     }

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "directory/snapshot.h"
 #include "policy/result.h"
@@ -21,17 +24,22 @@ class SnapshotWriter {
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
-  void save(Snapshot snapshot);
+  /// `batch` is called in the background: what it uses must not change any more.
+  void save(Snapshot snapshot, std::function<std::vector<std::byte>()> batch);
   /// How the last save that ended went; nothing if it went well.
   [[nodiscard]] std::optional<Failure> failure() const;
 
  private:
+  struct Order {
+    Snapshot snapshot;
+    std::function<std::vector<std::byte>()> batch;
+  };
   void run();
 
   const std::string state_dir_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::optional<Snapshot> next_;
+  std::optional<Order> next_;
   std::optional<Failure> failure_;
   bool ending_ = false;
   std::thread thread_;

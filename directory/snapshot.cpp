@@ -23,8 +23,9 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;  // 1 had no batch
 constexpr std::size_t most_manifest_bytes = 16U << 20U;
+constexpr std::size_t most_batch_bytes = 1U << 30U;
 constexpr std::size_t most_file_bytes = DirectoryLimits{}.file_bytes;
 
 /// The names in the directory are numbers: what users call their files is in the manifest alone and leads nowhere.
@@ -60,7 +61,11 @@ Json entry_of(const yaml::SourceFile& file) {
   return {{"name", file.name}, {"sha256", sha256(file.text)}};
 }
 
-std::string manifest_of(const Snapshot& snapshot) {
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string manifest_of(const Snapshot& snapshot, std::span<const std::byte> batch) {
   Json files = Json::array();
   Sha256 total;
   for (const yaml::SourceFile& file : snapshot.files) {
@@ -74,11 +79,12 @@ std::string manifest_of(const Snapshot& snapshot) {
                       {"rendering_sha256", snapshot.rendering},
                       {"files", std::move(files)},
                       {"files_sha256", total.hex()},
-                      {"config", snapshot.config ? entry_of(*snapshot.config) : Json(nullptr)}};
+                      {"config", snapshot.config ? entry_of(*snapshot.config) : Json(nullptr)},
+                      {"batch_sha256", batch.empty() ? Json(nullptr) : Json(sha256(text_of(batch)))}};
   return manifest.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Result<void> write_snapshot(const std::string& directory, const Snapshot& snapshot) {
+Result<void> write_snapshot(const std::string& directory, const Snapshot& snapshot, std::span<const std::byte> batch) {
   const std::string policies = directory + "/policy.d";
   if (Result<void> made = make_directory(directory); !made) return made;
   if (Result<void> made = make_directory(policies); !made) return made;
@@ -90,8 +96,13 @@ Result<void> write_snapshot(const std::string& directory, const Snapshot& snapsh
     Result<void> written = write_file(directory + "/drywall.yaml", snapshot.config->text);
     if (!written) return written;
   }
+  if (!batch.empty()) {
+    Result<void> written = write_file(directory + "/ruleset.batch", text_of(batch));
+    if (!written) return written;
+  }
   if (Result<void> synced = sync_directory(policies); !synced) return synced;
-  if (Result<void> written = write_file(directory + "/manifest.json", manifest_of(snapshot)); !written) return written;
+  Result<void> written = write_file(directory + "/manifest.json", manifest_of(snapshot, batch));
+  if (!written) return written;
   return sync_directory(directory);
 }
 
@@ -111,42 +122,86 @@ Result<void> put_in_place(const std::string& fresh, const std::string& place) {
   return {};
 }
 
-Failure damaged(const std::string& path, std::string detail) {
-  return {"read", path, 0, std::move(detail)};
+Failure damaged(const std::string& path, const std::string& what) {
+  const std::string last_good = path.substr(0, path.rfind("/last-good") + std::string_view("/last-good").size());
+  return {"read", path, 0,
+          fmt::format("{}; to do without it: rm -r {} && systemctl restart drywalld", what, last_good)};
 }
 
-/// A stored file, checked against the manifest's entry.
-Result<yaml::SourceFile> read_entry(const Json& entry, const std::string& path) {
-  Result<std::string> text = read_file(path, most_file_bytes);
+struct Manifest {
+  std::string directory;
+  Json json;
+};
+
+/// 0 if that is no manifest.
+std::int64_t format_of(const Json& json) {
+  const auto format = json.is_object() ? json.find("format") : json.end();
+  return format != json.end() && format->is_number_integer() ? format->get<std::int64_t>() : 0;
+}
+
+Failure newer(std::string operation, const std::string& path, std::int64_t format) {
+  Failure failure =
+      damaged(path, fmt::format("a newer Drywall wrote it (format {}, this one knows {}): install that again", format,
+                                format_version));
+  failure.operation = std::move(operation);
+  return failure;
+}
+
+/// JSON of a format that this program knows.
+Result<std::optional<Manifest>> read_manifest_in(const std::string& directory) {
+  const std::string path = directory + "/manifest.json";
+  const Result<std::string> text = read_file(path, most_manifest_bytes);
+  if (!text && text.error().error == ENOENT) return std::optional<Manifest>{};
   if (!text) return tl::unexpected(text.error());
-  if (!entry.is_object() || entry.value("sha256", "") != sha256(*text)) {
-    return tl::unexpected(damaged(path, "it is not what was saved"));
+  Json json = Json::parse(*text, nullptr, false);
+  if (!json.is_object()) return tl::unexpected(damaged(path, "it is not a JSON object"));
+  const std::int64_t format = format_of(json);
+  if (format > format_version) return tl::unexpected(newer("read", path, format));
+  if (format < 1) return tl::unexpected(damaged(path, "it has no format"));
+  return Manifest{directory, std::move(json)};
+}
+
+/// Calls `read` with the manifest; the JSON library throws where a value has another type than asked for.
+template <class Read>
+auto with_manifest(const std::string& state_dir, const Read& read) -> decltype(read(std::declval<Manifest>())) {
+  try {
+    Result<std::optional<Manifest>> manifest = read_manifest_in(state_dir + "/last-good");
+    if (manifest && !*manifest) manifest = read_manifest_in(state_dir + "/last-good.old");
+    if (!manifest) return tl::unexpected(manifest.error());
+    if (!*manifest) return {};
+    return read(**manifest);
+  } catch (const Json::exception&) {
+    return tl::unexpected(damaged(state_dir + "/last-good/manifest.json", "it is not what was saved"));
   }
+}
+
+/// A stored file, checked against its hash.
+Result<std::string> read_checked(const std::string& path, std::size_t limit, const std::string& hash) {
+  Result<std::string> text = read_file(path, limit);
+  if (text && hash != sha256(*text)) return tl::unexpected(damaged(path, "it is not what was saved"));
+  return text;
+}
+
+Result<yaml::SourceFile> read_entry(const Json& entry, const std::string& path) {
+  Result<std::string> text = read_checked(path, most_file_bytes, entry.at("sha256").get<std::string>());
+  if (!text) return tl::unexpected(text.error());
   return yaml::SourceFile{entry.value("name", ""), std::move(*text)};
 }
 
-Result<std::optional<Snapshot>> read_snapshot(const std::string& directory) {
-  const std::string manifest_path = directory + "/manifest.json";
-  const Result<std::string> text = read_file(manifest_path, most_manifest_bytes);
-  if (!text && text.error().error == ENOENT) return std::optional<Snapshot>{};
-  if (!text) return tl::unexpected(text.error());
-  const Json manifest = Json::parse(*text, nullptr, false);
-  if (!manifest.is_object()) return tl::unexpected(damaged(manifest_path, "it is not a JSON object"));
-  if (manifest.value("format", 0) != format_version) {
-    return tl::unexpected(damaged(manifest_path, fmt::format("it is not of format {}", format_version)));
-  }
+Result<std::optional<Snapshot>> read_snapshot(const Manifest& manifest) {
+  const auto& [directory, json] = manifest;
   Snapshot snapshot;
-  snapshot.generation = manifest.value("generation", std::uint64_t{0});
+  snapshot.generation = json.value("generation", std::uint64_t{0});
   snapshot.applied_at =
-      decltype(snapshot.applied_at)(std::chrono::microseconds(manifest.value("applied_at_us", std::int64_t{0})));
-  snapshot.rendering = manifest.value("rendering_sha256", "");
-  const Json files = manifest.value("files", Json::array());
+      decltype(snapshot.applied_at)(std::chrono::microseconds(json.value("applied_at_us", std::int64_t{0})));
+  snapshot.rendering = json.value("rendering_sha256", "");
+  const Json files = json.value("files", Json::array());
   for (std::size_t i = 0; i < files.size(); ++i) {
-    Result<yaml::SourceFile> file = read_entry(files[i], directory + "/policy.d/" + stored_name(i));
+    Result<yaml::SourceFile> file = read_entry(files.at(i), directory + "/policy.d/" + stored_name(i));
     if (!file) return tl::unexpected(file.error());
     snapshot.files.push_back(std::move(*file));
   }
-  if (const Json config = manifest.value("config", Json()); config.is_object()) {
+  if (const Json config = json.value("config", Json()); config.is_object()) {
     Result<yaml::SourceFile> file = read_entry(config, directory + "/drywall.yaml");
     if (!file) return tl::unexpected(file.error());
     snapshot.config = std::move(*file);
@@ -154,15 +209,37 @@ Result<std::optional<Snapshot>> read_snapshot(const std::string& directory) {
   return snapshot;
 }
 
+Result<std::optional<SavedBatch>> read_batch(const Manifest& manifest) {
+  const Json hash = manifest.json.value("batch_sha256", Json());
+  if (hash.is_null()) return std::optional<SavedBatch>{};
+  const Result<std::string> text =
+      read_checked(manifest.directory + "/ruleset.batch", most_batch_bytes, hash.get<std::string>());
+  if (!text) return tl::unexpected(text.error());
+  const auto* const begin = reinterpret_cast<const std::byte*>(text->data());
+  return SavedBatch{manifest.json.value("generation", std::uint64_t{0}),
+                    manifest.json.value("rendering_sha256", ""),
+                    {begin, begin + text->size()}};
+}
+
+/// Nothing that a newer program saved is lost to this one.
+Result<void> may_replace(const std::string& place) {
+  const std::string path = place + "/manifest.json";
+  const Result<std::string> text = read_file(path, most_manifest_bytes);
+  const std::int64_t format = text ? format_of(Json::parse(*text, nullptr, false)) : 0;
+  if (format > format_version) return tl::unexpected(newer("replace", path, format));
+  return {};
+}
+
 }  // namespace
 
-Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot) {
+Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot, std::span<const std::byte> batch) {
   const std::string place = state_dir + "/last-good";
   const std::string fresh = place + ".new";
+  if (Result<void> may = may_replace(place); !may) return may;
   std::error_code error;
   fs::remove_all(fresh, error);
   if (error) return tl::unexpected(Failure{"remove", fresh, error.value(), {}});
-  if (Result<void> written = write_snapshot(fresh, snapshot); !written) return written;
+  if (Result<void> written = write_snapshot(fresh, snapshot, batch); !written) return written;
   if (Result<void> put = put_in_place(fresh, place); !put) return put;
   if (Result<void> synced = sync_directory(state_dir); !synced) return synced;
   fs::remove_all(fresh, error);
@@ -171,13 +248,11 @@ Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapsho
 }
 
 Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir) {
-  try {  // the JSON library throws where a value has another type than asked for
-    Result<std::optional<Snapshot>> snapshot = read_snapshot(state_dir + "/last-good");
-    if (snapshot && !*snapshot) return read_snapshot(state_dir + "/last-good.old");
-    return snapshot;
-  } catch (const Json::exception&) {
-    return tl::unexpected(damaged(state_dir + "/last-good/manifest.json", "it is not what was saved"));
-  }
+  return with_manifest(state_dir, read_snapshot);
+}
+
+Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir) {
+  return with_manifest(state_dir, read_batch);
 }
 
 }  // namespace drywall

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,12 +24,25 @@ struct Snapshot {
   bool operator==(const Snapshot&) const = default;
 };
 
-/// STATE_DIR/last-good/: `manifest.json`, `drywall.yaml` and `policy.d/`. Written beside it, synced and put in its
-/// place whole, so that a crash at any moment leaves the old or the new.
-[[nodiscard]] Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot);
+/// The messages that put a generation in force whatever the kernel held, as encode_replacement makes them for any
+/// kernel: to be sent as they are by a program that knows nothing of policies.
+struct SavedBatch {
+  std::uint64_t generation = 0;
+  std::string rendering;  // SHA-256 of the ruleset as text
+  std::vector<std::byte> bytes;
+  bool operator==(const SavedBatch&) const = default;
+};
+
+/// STATE_DIR/last-good/: `manifest.json`, `ruleset.batch`, `drywall.yaml` and `policy.d/`. Written beside it, synced
+/// and put in its place whole, so that a crash at any moment leaves the old or the new.
+///   batch   empty: none is kept
+///   errors  what is there is of a newer format: it stays
+[[nodiscard]] Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot,
+                                         std::span<const std::byte> batch);
 
 /// Nothing if none was ever saved.
-///   errors  unreadable, of a newer format, or not what the manifest's hashes say
+///   errors  unreadable, of a newer format, or not what the manifest's hashes say; with the command that gives it up
 [[nodiscard]] Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir);
+[[nodiscard]] Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir);
 
 }  // namespace drywall

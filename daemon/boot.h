@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string>
+
+#include "policy/result.h"
+
+namespace drywall {
+
+/// Puts what the last run saved into the kernel, before the network is up: no bus, no policy file, no interface is
+/// needed or waited for. Tables of ours that are there already stay as they are.
+///   returns  what was done, for the journal
+///   errors   the saved state cannot be used, with the command that gives it up, or the kernel refused it; nothing
+///   changed
+[[nodiscard]] Result<std::string> load_at_boot(const std::string& state_dir);
+
+}  // namespace drywall
