@@ -106,7 +106,7 @@ Refusal refusal(const sdbus::Error& error) {
   if (is_one_of(name, {"org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed",
                        "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "System.Error.EACCES",
                        "System.Error.EPERM", "org.drywall1.Error.NotAuthorized"})) {
-    return {Exit::unauthorised, fmt::format("not authorised: {}", error.getMessage())};
+    return {Exit::unauthorised, fmt::format("not authorised: {} (try again with sudo)", error.getMessage())};
   }
   if (is_one_of(name, {"org.freedesktop.DBus.Error.InvalidArgs", "org.drywall1.Error.InvalidFilter"})) {
     return {Exit::usage, error.getMessage()};

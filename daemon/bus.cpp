@@ -31,6 +31,7 @@ constexpr std::chrono::milliseconds turn{20};    // of processing messages, befo
 constexpr std::size_t most_authorisations = 64;  // under way
 constexpr std::size_t most_named_policies = 10'000;
 constexpr std::size_t most_filter_bytes = 64U << 10U;
+constexpr std::size_t most_error_bytes = 1024;
 
 /// The bus takes no string that is not UTF-8: file names may be anything.
 bool is_utf8(std::string_view text) {
@@ -56,6 +57,14 @@ std::string sendable(const std::string& text) {
   std::string out;
   for (const char c : text) out += static_cast<unsigned char>(c) < 0x80 ? std::string(1, c) : "\xEF\xBF\xBD";
   return out;
+}
+
+/// What a caller sent comes back in messages: not all of it.
+std::string shortened(const std::string& text) {
+  if (text.size() <= most_error_bytes) return text;
+  std::size_t end = most_error_bytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;  // not within a character
+  return text.substr(0, end) + "...";
 }
 
 void put_dictionary(sdbus::Message& message, const Json& object);
@@ -132,7 +141,7 @@ sdbus::Error error_of(const BusError& error) {
 }
 
 void refuse(const sdbus::MethodCall& call, const BusError& error) {
-  call.createErrorReply(error_of(error)).send();
+  call.createErrorReply(error_of({error.kind, shortened(error.message)})).send();
 }
 
 template <class Put>
