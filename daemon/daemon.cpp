@@ -51,6 +51,8 @@ constexpr std::size_t most_config_bytes = 1U << 20U;
 constexpr milliseconds tick_interval{250};
 constexpr milliseconds retry_interval{5000};  // of what failed: the NFLOG group
 constexpr milliseconds interfaces_wait{10};   // one change of an interface comes as several messages
+constexpr milliseconds unread_interval{100};  // until the interfaces are read again that could not be read
+constexpr milliseconds lost_interval{1000};   // between two restorations because events of nf_tables were lost
 constexpr milliseconds shortest_cache{200};   // of what is dear to compute and anybody may ask for
 constexpr milliseconds audit_interval{15'000};
 constexpr milliseconds shortest_audit_interval{1000};
@@ -203,6 +205,7 @@ class Daemon {
   Inputs read_inputs();
   void start();
   Loaded load(Reason reason);
+  Loaded enforce(Inputs inputs);
   void follow_host();
   void note_generation(const Loaded& loaded, Reason reason, milliseconds took);
   void note_success(const Loaded& loaded, Reason reason, milliseconds took);
@@ -214,7 +217,8 @@ class Daemon {
   // Healing
   void watch_rules();
   void look_at_rules();
-  void heal(const std::string& by, Clock::time_point noticed);
+  void make_sure();
+  void heal(const std::string& cause, Clock::time_point noticed);
 
   // Evidence
   void open_nflog();
@@ -264,7 +268,12 @@ class Daemon {
   bool is_host_awaited_ = false;  // the timer for it runs
 
   std::optional<RulesWatch> rules_watch_;
-  std::optional<std::string> unhealed_by_;  // who changed our tables, if they could not be put back
+  Clock::time_point sure_until_;  // for lost events; see make_sure()
+  struct Unhealed {
+    std::string cause;
+    Diagnostic refusal;
+  };
+  std::optional<Unhealed> unhealed_;  // our tables could not be put back
   std::uint64_t healed_ = 0;
   std::optional<Timestamp> last_heal_;
 
@@ -308,6 +317,7 @@ class Daemon {
   EventLoop::Source interface_timer_;
   EventLoop::Source nflog_source_;
   EventLoop::Source rules_source_;
+  EventLoop::Source rules_timer_;
   std::vector<EventLoop::Source> sources_;
   std::unique_ptr<Bus> bus_;  // last: it calls the rest
 };
@@ -374,10 +384,7 @@ Inputs Daemon::read_inputs() {
 
 Loaded Daemon::load(Reason reason) {
   const Clock::time_point began = Clock::now();
-  Loaded loaded = enforcer_.load(read_inputs(), utc_now());
-  for (Diagnostic& diagnostic : loaded.diagnostics) {
-    if (diagnostic.at.file.empty()) diagnostic.at.file = policy_dir();
-  }
+  Loaded loaded = enforce(read_inputs());
   if (loaded.ok()) {
     note_success(loaded, reason, std::chrono::duration_cast<milliseconds>(Clock::now() - began));
   } else {
@@ -387,21 +394,33 @@ Loaded Daemon::load(Reason reason) {
   return loaded;
 }
 
+/// What is wrong with no file in particular is the directory's.
+Loaded Daemon::enforce(Inputs inputs) {
+  Loaded loaded = enforcer_.load(std::move(inputs), utc_now());
+  for (Diagnostic& diagnostic : loaded.diagnostics) {
+    if (diagnostic.at.file.empty()) diagnostic.at.file = policy_dir();
+  }
+  return loaded;
+}
+
 /// Interfaces or addresses have changed: the policies in force are compiled for the host as it is now. The directory is
-/// not read, whatever may be going on there.
+/// not read, whatever may be going on there. What fails is tried again: no event may come any more.
 void Daemon::follow_host() {
   const Clock::time_point began = Clock::now();
   Result<Machine> machine = read_machine();
-  if (!machine || *machine == machine_) return;
+  if (!machine) return interface_timer_.restart(unread_interval);
   machine_ = std::move(*machine);
   interface_names_.update(machine_);
   const InForce* const in_force = enforcer_.in_force();
-  if (in_force == nullptr) return;
+  if (in_force == nullptr || in_force->inputs->machine == machine_) return;
   Inputs inputs = *in_force->inputs;
   inputs.machine = machine_;
   const bool is_directory_in_force = !differs_since_;
-  const Loaded loaded = enforcer_.load(std::move(inputs), utc_now());
-  if (!loaded.ok()) return note_failure(loaded, Reason::interfaces);
+  const Loaded loaded = enforce(std::move(inputs));
+  if (!loaded.ok()) {
+    interface_timer_.restart(retry_interval);
+    return note_failure(loaded, Reason::interfaces);
+  }
   if (is_directory_in_force) load_diagnostics_ = loaded.diagnostics;
   take_over_generation();
   if (loaded.result != Loaded::Result::in_force) return;
@@ -563,25 +582,37 @@ void Daemon::watch_rules() {
   }
   rules_watch_ = std::move(*opened);
   rules_source_ = loop_.on_readable(rules_watch_->descriptor(), [this] { look_at_rules(); });
+  rules_timer_ = loop_.timer([this] { make_sure(); });
 }
 
 void Daemon::look_at_rules() {
   const Clock::time_point noticed = Clock::now();
   const RulesWatch::Seen seen = rules_watch_->drain();
   if (enforcer_.in_force() == nullptr) return;
-  if (seen.changed || (seen.lost && enforcer_.is_whole() == false)) heal(seen.by, noticed);
+  if (seen.changed) return heal((seen.by.empty() ? "somebody" : seen.by) + " changed our tables", noticed);
+  if (seen.lost) make_sure();
 }
 
-void Daemon::heal(const std::string& by, Clock::time_point noticed) {
-  const std::string who = by.empty() ? "somebody" : by;
-  const bool is_news = !unhealed_by_;
-  unhealed_by_.reset();
-  if (const std::optional<Diagnostic> refusal = enforcer_.restore()) {
-    unhealed_by_ = by;
+/// Nobody knows what the lost events told: all is sent again. Seldom, for what floods us may go on.
+void Daemon::make_sure() {
+  const Clock::time_point now = Clock::now();
+  if (now < sure_until_) {
+    return rules_timer_.restart(std::chrono::ceil<std::chrono::microseconds>(sure_until_ - now));
+  }
+  sure_until_ = now + lost_interval;
+  heal("events of nf_tables were lost, our tables may have been changed", now);
+}
+
+void Daemon::heal(const std::string& cause, Clock::time_point noticed) {
+  const bool is_news = !unhealed_;
+  unhealed_.reset();
+  if (std::optional<Diagnostic> refusal = enforcer_.restore()) {
+    refusal->message = fmt::format("{}, and they could not be put back: {}", cause, refusal->message);
+    if (refusal->at.file.empty()) refusal->at.file = policy_dir();
+    unhealed_ = Unhealed{cause, *refusal};
     if (!is_news) return;  // each tick tries again
-    journal_.write(
-        LogLevel::error, message_id::healed,
-        fmt::format("{} changed our tables, and the kernel does not take them back: {}", who, refusal->message));
+    journal_.write(LogLevel::error, message_id::healed, refusal->message);
+    if (bus_) bus_->tell_properties();
     return;
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - noticed);
@@ -589,8 +620,7 @@ void Daemon::heal(const std::string& by, Clock::time_point noticed) {
   last_heal_ = utc_now();
   journal_.write(
       LogLevel::warning, message_id::healed,
-      fmt::format("{} changed our tables: generation {} was put back {} us after the kernel had told", who, number(),
-                  took.count()),
+      fmt::format("{}: generation {} was put back {} us after the kernel had told", cause, number(), took.count()),
       {{"DRYWALL_GENERATION", fmt::format("{}", number())}, {"DRYWALL_US", fmt::format("{}", took.count())}});
   if (bus_) bus_->tell_properties();
 }
@@ -680,7 +710,7 @@ Evidence Daemon::evidence() {
 
 void Daemon::tick() {
   table_.tick(utc_now());
-  if (unhealed_by_) heal(std::string(*unhealed_by_), Clock::now());
+  if (unhealed_) heal(std::string(unhealed_->cause), Clock::now());
   if (Clock::now() - audited_ >= audit_interval) audit();
   if (Clock::now() - marked_ >= mark_interval) leave_mark();
   previewer_.tick(utc_now(), table_.counters().lost + audit_.findings().unheard);
@@ -812,6 +842,7 @@ Diagnostics Daemon::diagnostics() const {
     all.push_back(world_diagnostic(*evidence_failure_, options_.state_dir, "evidence", Severity::warning));
   const Diagnostics staged = overdue_policies();
   all.insert(all.end(), staged.begin(), staged.end());
+  if (unhealed_) all.push_back(unhealed_->refusal);
   if (directory_watch_failure_) {
     all.push_back(world_diagnostic(*directory_watch_failure_, policy_dir(), "watch", Severity::warning));
   }

@@ -85,8 +85,12 @@ RulesWatch::Seen RulesWatch::drain() {
         open_change_ = true;
       }
     });
-    if (!received || *received == Received::nothing) break;
-    seen.lost |= *received == Received::overrun;
+    if (!received || *received == Received::nothing) {
+      // The kernel tells of a loss once, and goes on losing until its queue is empty.
+      seen.lost = std::exchange(overrun_, false);
+      break;
+    }
+    overrun_ |= *received == Received::overrun;
   }
   return seen;
 }

@@ -16,7 +16,7 @@ class RulesWatch {
   /// What was done to our tables since the last time.
   struct Seen {
     bool changed = false;  // by somebody else
-    bool lost = false;     // events were lost: nobody knows
+    bool lost = false;     // events were lost, and what came after them has been taken: nobody knows
     std::string by;        // "nft (process 1234)"; empty if not known
   };
 
@@ -30,6 +30,7 @@ class RulesWatch {
   explicit RulesWatch(Descriptor fd) : fd_(std::move(fd)) {}
   Descriptor fd_;
   bool open_change_ = false;  // ours were among those of a batch whose end has not come yet
+  bool overrun_ = false;      // since the queue was empty
 };
 
 }  // namespace drywall

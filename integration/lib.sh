@@ -149,6 +149,26 @@ eventually() {
   done
 }
 
+# --- events that are lost -------------------------------------------------------------------------------------------------
+
+netlink_route=0 netlink_netfilter=12
+
+# netlink_lost PROTOCOL: how many messages of its events the sockets here that subscribe to any, the daemon's, have lost.
+netlink_lost() {
+  awk -v protocol="$1" '$2 == protocol && $4 != "00000000" { lost += $9 } END { print lost + 0 }' /proc/net/netlink
+}
+
+# until_lost PROTOCOL N COMMAND...: the command again and again, until N are.
+until_lost() {
+  local protocol=$1 wanted=$2 round
+  shift 2
+  for ((round = 0; round < 1000; ++round)); do
+    "$@" || fail "$*"
+    [ "$(netlink_lost "$protocol")" -lt "$wanted" ] || return 0
+  done
+  fail "no event was lost"
+}
+
 # --- the daemon ---------------------------------------------------------------------------------------------------------
 
 drywall() { "$build/drywall" "$@"; }

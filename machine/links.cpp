@@ -23,6 +23,8 @@
 namespace drywall {
 namespace {
 
+constexpr int most_dumps = 8;  // tries while interfaces keep coming and going
+
 /// Nothing for what is no IP address (AF_PACKET: the interface itself).
 std::optional<Address> address_of(const sockaddr* address) {
   if (address == nullptr) return std::nullopt;
@@ -110,7 +112,8 @@ LinkMessage parse_link(const nlmsghdr* message) {
 
 using SocketPtr = std::unique_ptr<mnl_socket, int (*)(mnl_socket*)>;
 
-Result<std::vector<LinkMessage>> dump_links() {
+/// One dump; EINTR: interfaces came or went meanwhile.
+Result<std::vector<LinkMessage>> dump_links_once() {
   const auto failed = [] { return tl::unexpected(Failure{"list", "network interfaces", errno, "rtnetlink"}); };
   const SocketPtr socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC), &mnl_socket_close);
   if (socket == nullptr || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return failed();
@@ -135,6 +138,12 @@ Result<std::vector<LinkMessage>> dump_links() {
         mnl_cb_run(buffer.data(), static_cast<std::size_t>(got), 1, mnl_socket_get_portid(socket.get()), keep, &links);
   }
   if (status < 0) return failed();
+  return links;
+}
+
+Result<std::vector<LinkMessage>> dump_links() {
+  Result<std::vector<LinkMessage>> links = dump_links_once();
+  for (int tries = 1; tries < most_dumps && !links && links.error().error == EINTR; ++tries) links = dump_links_once();
   return links;
 }
 
