@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "cli/configured_endpoint.h"
 #include "cli/json.h"
 #include "cli/policy_files.h"
 #include "cli/sarif.h"
@@ -46,10 +47,12 @@ Diagnostics refusals(const Inventory& inventory, const Host& host) {
 }
 
 /// All that drywalld would say about these files before it gives them to the kernel, and what is surely not meant.
-Diagnostics diagnose(const PolicyFiles& read) {
+///   own  the files are this host's policy directory
+Diagnostics diagnose(const PolicyFiles& read, bool own) {
   if (has_errors(read.diagnostics)) return read.diagnostics;  // about files that are not there, others cannot be judged
   Parsed parsed = parse(read.files);
   if (has_errors(parsed.diagnostics)) return std::move(parsed.diagnostics);
+  if (own) add_configured_endpoint(parsed.inventory, "");
   Diagnostics all = std::move(parsed.diagnostics);
   const Host host = this_host("");
   for (const Diagnostics& more :
@@ -78,7 +81,7 @@ Exit check(const Options& options) {
     say(to_string(read.error()));
     return Exit::usage;
   }
-  const Diagnostics diagnostics = diagnose(*read);
+  const Diagnostics diagnostics = diagnose(*read, options.paths.empty());
   switch (options.report) {
     case Report::table:
       print_for_people(diagnostics, read->files.size());

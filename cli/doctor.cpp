@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "cli/bus.h"
+#include "cli/configured_endpoint.h"
 #include "cli/page.h"
 #include "cli/policy_files.h"
 #include "cli/terminal.h"
@@ -79,24 +80,25 @@ struct Policies {
 struct Place {
   std::string node;
   std::filesystem::path directory;
-  bool may_be_missing = true;  // then it is as good as empty
+  bool is_own = true;  // this host's: it may be missing, and its drywall.yaml counts
 };
 
 Policies read_policies(const Place& place, Report& report) {
   const auto read = read_policy_files({place.directory});
   const std::string unknown = "which published ports a policy covers";
-  const bool is_missing = !read && read.error().error == ENOENT && place.may_be_missing;
+  const bool is_missing = !read && read.error().error == ENOENT && place.is_own;
   if (!read && !is_missing) {
     report.cannot_tell.push_back(fmt::format("{}: {}", unknown, to_string(read.error())));
     return {};
   }
   const PolicyFiles files = is_missing ? PolicyFiles{} : *read;
-  const Parsed parsed = parse(files.files);
+  Parsed parsed = parse(files.files);
   if (has_errors(files.diagnostics) || has_errors(parsed.diagnostics)) {
     report.cannot_tell.push_back(
         fmt::format("{}: {} has mistakes, see drywall check", unknown, place.directory.string()));
     return {};
   }
+  if (place.is_own) add_configured_endpoint(parsed.inventory, place.node);
   const Host host = this_host(place.node);
   return {compile(parsed.inventory, host, World::enforced), compile(parsed.inventory, host, World::pending),
           lint_bridges(parsed.inventory, host)};
@@ -174,7 +176,7 @@ Report examine(const Options& options) {
   Place place = ask_daemon(seen, report).value_or(Place{configured("node").value_or(""), default_policy_directory()});
   if (!options.policy_directory.empty()) {
     place.directory = options.policy_directory;
-    place.may_be_missing = false;
+    place.is_own = false;
   }
   const Policies policies = read_policies(place, report);
   const std::vector<OwnPlace> own = own_places(usual_places(), seen.chains.value_or(std::vector<BaseChain>{}));

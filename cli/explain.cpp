@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "cli/configured_endpoint.h"
 #include "cli/explain_json.h"
 #include "cli/explain_text.h"
 #include "cli/page.h"
@@ -179,7 +180,8 @@ Given<Passage> passage_of(const GivenPacket& given) {
 }
 
 /// Nothing, and told the user why, if the directory cannot be read, or does not say what was meant.
-std::optional<Inventory> read_inventory(const std::string& given_directory) {
+std::optional<Inventory> read_inventory(const Options& options) {
+  const std::string& given_directory = options.policy_directory;
   const auto directory = given_directory.empty() ? default_policy_directory() : std::filesystem::path(given_directory);
   const auto read = read_policy_files({directory});
   if (!read) {
@@ -192,6 +194,7 @@ std::optional<Inventory> read_inventory(const std::string& given_directory) {
     for (const Diagnostic& diagnostic : parsed.diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
   }
   if (!is_understood(parsed.diagnostics)) return std::nullopt;
+  if (given_directory.empty()) add_configured_endpoint(parsed.inventory, options.node);
   return std::move(parsed.inventory);
 }
 
@@ -207,7 +210,7 @@ Exit explain(const Options& options) {
     say(passage ? local.error() : passage.error());
     return Exit::usage;
   }
-  const auto inventory = read_inventory(options.policy_directory);
+  const auto inventory = read_inventory(options);
   if (!inventory) return Exit::usage;
   Worlds worlds(*inventory, this_host(options.node), *local);
   return is_batch ? explain_flows(worlds, options) : explain_one(worlds, *passage, options);

@@ -13,20 +13,31 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* configuration = "/etc/drywall/drywall.yaml";
 constexpr const char* usual_directory = "/etc/drywall/policy.d";
 constexpr std::size_t most_bytes = yaml::Limits{}.bytes + 1;  // one more than allowed: yaml::load then says so
+
+/// Empty if it cannot be read.
+yaml::Documents load_configuration() {
+  Result<std::string> text = read_file(configuration_file, most_bytes);
+  return text ? yaml::load({configuration_file, std::move(*text)}) : yaml::Documents();
+}
 
 }  // namespace
 
 std::optional<std::string> configured(std::string_view key) {
-  Result<std::string> text = read_file(configuration, most_bytes);
-  if (!text) return std::nullopt;
-  const yaml::Documents documents = yaml::load({configuration, std::move(*text)});
-  if (documents.roots.empty()) return std::nullopt;
-  const yaml::Node* value = documents.roots.front().find(key);
+  const yaml::Documents documents = load_configuration();
+  const yaml::Node* value = documents.roots.empty() ? nullptr : documents.roots.front().find(key);
   if (value == nullptr || value->text.empty()) return std::nullopt;
   return value->text;
+}
+
+Labels configured_labels() {
+  const yaml::Documents documents = load_configuration();
+  const yaml::Node* value = documents.roots.empty() ? nullptr : documents.roots.front().find("labels");
+  Labels labels;
+  if (value == nullptr) return labels;
+  for (const auto& [name, text] : value->entries) labels.insert_or_assign(name.text, text.text);
+  return labels;
 }
 
 fs::path default_policy_directory() {

@@ -9,12 +9,17 @@
 
 #include "policy/parse.h"
 #include "policy/result.h"
+#include "policy/selector.h"
 #include "policy/yaml.h"
 
 namespace drywall::cli {
 
+inline constexpr const char* configuration_file = "/etc/drywall/drywall.yaml";
+
 /// What /etc/drywall/drywall.yaml sets that key to; nothing if it cannot be read or does not.
 [[nodiscard]] std::optional<std::string> configured(std::string_view key);
+/// Its `labels`; none if it cannot be read or has none.
+[[nodiscard]] Labels configured_labels();
 /// The policy directory of this host: `policy_dir` of /etc/drywall/drywall.yaml, else /etc/drywall/policy.d.
 [[nodiscard]] std::filesystem::path default_policy_directory();
 

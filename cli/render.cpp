@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "cli/bus.h"
+#include "cli/configured_endpoint.h"
 #include "cli/policy_files.h"
 #include "cli/terminal.h"
 #include "cli/this_host.h"
@@ -47,8 +48,9 @@ Exit render_files(const Options& options) {
     return Exit::usage;
   }
   if (has_errors(read->diagnostics)) return report_all(read->diagnostics);
-  const Parsed parsed = parse(read->files);
+  Parsed parsed = parse(read->files);
   if (has_errors(parsed.diagnostics)) return report_all(parsed.diagnostics);
+  if (options.policy_directory.empty()) add_configured_endpoint(parsed.inventory, options.node);
   const Host host = this_host(options.node);
   const Plan enforced = compile(parsed.inventory, host, World::enforced);
   const Plan pending = compile(parsed.inventory, host, World::pending);

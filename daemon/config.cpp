@@ -11,6 +11,8 @@
 
 #include "policy/name.h"
 #include "policy/net.h"
+#include "policy/parse_metadata.h"
+#include "policy/reader.h"
 #include "policy/report.h"
 #include "policy/spelling.h"
 
@@ -273,6 +275,17 @@ struct Reader {
     }
   }
 
+  void host_endpoint(const yaml::Node& value) {
+    if (const auto automatic = word<bool>(value, {{"auto", true}, {"none", false}}))
+      config.has_auto_endpoint = *automatic;
+  }
+
+  void labels(const yaml::Node& value) {
+    reading::SelectorTable selectors;
+    reading::Reader reader(report, selectors, 0);
+    config.labels = reading::read_labels(reader, value, "labels");
+  }
+
   void log_level(const yaml::Node& value) {
     const auto level = word<LogLevel>(value, {{"error", LogLevel::error},
                                               {"warning", LogLevel::warning},
@@ -299,15 +312,11 @@ constexpr std::array keys{Key{"node", &Reader::node},
                           Key{"endpoint_to_host", &Reader::endpoint_to_host},
                           Key{"deny_action", &Reader::deny_action},
                           Key{"promotion", &Reader::promotion},
+                          Key{"host_endpoint", &Reader::host_endpoint},
+                          Key{"labels", &Reader::labels},
                           Key{"log_level", &Reader::log_level}};
-constexpr std::array<std::string_view, 2> planned_keys{"host_endpoint", "labels"};
 
 void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& key, const yaml::Node& value) {
-  if (std::ranges::find(planned_keys, key.text) != planned_keys.end()) {
-    reader.report.error(place_of(key), "not-supported", fmt::format("{} is not supported yet", quoted(key.text)),
-                        "remove it");
-    return;
-  }
   const auto known = std::ranges::find(keys, key.text, &Key::name);
   if (known == keys.end()) {
     std::array<std::string_view, keys.size()> names;
@@ -325,6 +334,14 @@ void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& ke
       key.text,
       Config::Place{{file.name, key.line, key.column}, key.length, std::string(yaml::line_of(file.text, key.line))});
   (reader.*known->read)(value);
+}
+
+void check_labels(const Config& config, Report& report) {
+  const auto labels = config.places.find("labels");
+  if (labels == config.places.end() || config.has_auto_endpoint) return;
+  const auto& [at, length, excerpt] = labels->second;
+  report.error({0, at.line, at.column, length}, "labels-without-endpoint", "\"labels\" has no host endpoint to label",
+               "add the line host_endpoint: auto, or remove labels");
 }
 
 void clash(Diagnostics& out, const Config& config, const HostSettings& settings, std::string_view key,
@@ -360,6 +377,7 @@ LoadedConfig load_config(const yaml::SourceFile& file) {
   } else if (!documents.roots.empty()) {
     Reader reader{loaded.config, report};
     for (const auto& [key, value] : documents.roots[0].entries) read_key(reader, file, key, value);
+    check_labels(loaded.config, report);
   }
   loaded.diagnostics = report.take();
   return loaded;

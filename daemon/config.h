@@ -43,6 +43,8 @@ struct Config {
   std::optional<DenyAction> deny_action;
   PromotionConfig promotion;
   LogLevel log_level = LogLevel::info;
+  bool has_auto_endpoint = false;  // host_endpoint: auto
+  Labels labels;                   // of that endpoint, beside os-release's
   /// Where each key that the file sets stands, with the text of its line.
   struct Place {
     SourceLocation at;
@@ -61,7 +63,7 @@ struct LoadedConfig {
 
 /// Reads drywall.yaml.
 ///   file    untrusted
-///   errors  as Diagnostics, all at once: unknown key, key that is not supported yet, bad value
+///   errors  as Diagnostics, all at once: unknown key, bad value
 [[nodiscard]] LoadedConfig load_config(const yaml::SourceFile& file);
 
 /// One error at each of both places for each thing that drywall.yaml and a FelixConfiguration both set.

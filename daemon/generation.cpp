@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "directory/sha256.h"
+#include "policy/auto_endpoint.h"
 #include "policy/lint.h"
 #include "policy/parse.h"
 #include "render/lower.h"
@@ -51,6 +52,13 @@ Built build(std::span<const yaml::SourceFile> files, const Config& config, const
   for (Diagnostic& clash : clashes(config, parsed.inventory.settings)) {
     if (clash.excerpt.empty()) clash.excerpt = line_at(files, clash.at);
     built.diagnostics.push_back(std::move(clash));
+  }
+  if (std::optional<HostEndpoint> automatic = auto_endpoint(config, machine)) {
+    for (Diagnostic& clash : clashes(*automatic, parsed.inventory)) {
+      clash.excerpt = line_at(files, clash.at);
+      built.diagnostics.push_back(std::move(clash));
+    }
+    parsed.inventory.host_endpoints.push_back(std::move(*automatic));
   }
   sort_diagnostics(built.diagnostics);
   if (has_errors(built.diagnostics)) return built;

@@ -1,43 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "daemon/host.h"
 
-#include <limits.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
+#include "machine/host_name.h"
 #include "machine/links.h"
+#include "machine/os_release.h"
+#include "policy/auto_endpoint.h"
 
 namespace drywall {
-namespace {
-
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> text{};
-  if (gethostname(text.data(), text.size() - 1) != 0) return "localhost";
-  std::string name(text.data());
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return name;
-}
-
-}  // namespace
-
 Result<Machine> read_machine() {
   Result<std::vector<Link>> links = read_links();
   if (!links) return tl::unexpected(links.error());
-  Machine machine{host_name(), {}, {}};
+  Machine machine{host_name(), {}, {}, os_labels(read_os_release())};
   for (Link& link : *links) {
     machine.indexes.emplace_back(link.index, link.interface.name);
     machine.interfaces.push_back(std::move(link.interface));
   }
   std::ranges::sort(machine.indexes);
   return machine;
+}
+
+std::optional<HostEndpoint> auto_endpoint(const Config& config, const Machine& machine) {
+  if (!config.has_auto_endpoint) return std::nullopt;
+  Labels labels = config.labels;
+  labels.insert(machine.os.begin(), machine.os.end());  // the administrator's own win
+  return auto_endpoint(config.node.empty() ? machine.host_name : config.node, std::move(labels),
+                       config.places.at("host_endpoint").at);
 }
 
 Host host_for(const Config& config, const Machine& machine) {

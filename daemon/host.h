@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 #include "daemon/config.h"
 #include "directory/descriptor.h"
 #include "policy/compile.h"
+#include "policy/model.h"
 #include "policy/result.h"
 
 namespace drywall {
@@ -21,10 +23,14 @@ struct Machine {
   std::string host_name;                                       // lower case
   std::vector<Interface> interfaces;                           // sorted by name, addresses sorted
   std::vector<std::pair<std::uint32_t, std::string>> indexes;  // index and name of each, sorted
+  Labels os = {};                                              // of its operating system (policy/auto_endpoint.h)
   bool operator==(const Machine&) const = default;
 };
 
 [[nodiscard]] Result<Machine> read_machine();
+
+/// What `host_endpoint: auto` makes; nothing: it is not set.
+[[nodiscard]] std::optional<HostEndpoint> auto_endpoint(const Config& config, const Machine& machine);
 
 /// The host that a policy directory is compiled for.
 [[nodiscard]] Host host_for(const Config& config, const Machine& machine);

@@ -398,6 +398,13 @@ END
 preview_shows() { preview && ask "$1" 2>/dev/null; }
 expect_preview() { eventually 5 preview_shows "$2" || { ask "$2" || fail "the preview should show: $1"; } && passed "$1"; }
 
+# own_etc: /etc becomes a copy that only this script sees, with /etc/drywall in it.
+own_etc() {
+  cp -a /etc "$work/etc" 2>/dev/null || true # what another user may not read is left out
+  mkdir -p "$work/etc/drywall"
+  mount --bind "$work/etc" /etc
+}
+
 # --- other firewalls ----------------------------------------------------------------------------------------------------
 
 # need PROGRAM PACKAGE: skips the test where it is not installed.

@@ -76,9 +76,21 @@ TEST(Config, PointsAtAnUnknownKeyAndSuggestsTheNearest) {
   EXPECT_NE(load("quite: 1s\n").diagnostics[0].help.find("quiet"), std::string::npos);
 }
 
-TEST(Config, SaysThatAPlannedKeyIsNotSupportedYet) {
-  EXPECT_EQ(mistake("host_endpoint: auto\n"),
-            "/etc/drywall/drywall.yaml:1:1: error: \"host_endpoint\" is not supported yet [not-supported]");
+TEST(Config, ReadsTheLabelsOfTheAutomaticEndpoint) {
+  const LoadedConfig loaded = load("host_endpoint: auto\nlabels: {role: web, site: \"3\"}\n");
+  EXPECT_TRUE(loaded.diagnostics.empty());
+  EXPECT_TRUE(loaded.config.has_auto_endpoint);
+  EXPECT_EQ(loaded.config.labels, (Labels{{"role", "web"}, {"site", "3"}}));
+}
+
+TEST(Config, HasNoAutomaticEndpointUnlessAskedTo) {
+  EXPECT_FALSE(load("host_endpoint: none\n").config.has_auto_endpoint);
+  EXPECT_EQ(mistake("host_endpoint: yes\n"),
+            "/etc/drywall/drywall.yaml:1:16: error: \"yes\" is not auto or none [bad-value]");
+  EXPECT_EQ(mistake("labels: {role: web}\n"),
+            "/etc/drywall/drywall.yaml:1:1: error: \"labels\" has no host endpoint to label [labels-without-endpoint]");
+  EXPECT_EQ(mistake("host_endpoint: auto\nlabels: {role: a b}\n"),
+            "/etc/drywall/drywall.yaml:2:16: error: \"a b\" cannot be a label's value [bad-label-value]");
 }
 
 TEST(Config, RefusesValuesThatMeanNothing) {
@@ -166,7 +178,7 @@ TEST(ShippedConfig, LoadsAsItIsAndWithEveryKeyUncommented) {
   }
   const LoadedConfig loaded = load(uncommented);
   for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << to_string(diagnostic);
-  EXPECT_EQ(loaded.config.places.size(), 14U);
+  EXPECT_EQ(loaded.config.places.size(), 16U);
   EXPECT_EQ(loaded.config.priorities, Config{}.priorities);
   EXPECT_EQ(loaded.config.quiet, Config{}.quiet);
   EXPECT_EQ(loaded.config.nflog_group, Config{}.nflog_group);

@@ -90,6 +90,33 @@ TEST(Generation, IsNoneIfConfigurationAndFelixConfigurationClash) {
   EXPECT_FALSE(built.diagnostics[1].excerpt.empty());
 }
 
+TEST(Generation, HasTheAutomaticHostEndpointWithTheLabelsOfBothSources) {
+  Machine here = machine;
+  here.os = {{"os/id", "debian"}, {"role", "overridden"}};
+  const Config config = load_config({"drywall.yaml", "host_endpoint: auto\nlabels: {role: web}\n"}).config;
+  const Built built = build(std::vector<yaml::SourceFile>{}, config, here);
+  ASSERT_TRUE(built.generation);
+  ASSERT_EQ(built.generation->inventory.host_endpoints.size(), 1U);
+  const HostEndpoint& endpoint = built.generation->inventory.host_endpoints[0];
+  EXPECT_EQ(endpoint.name, machine.host_name + "-auto");
+  EXPECT_EQ(endpoint.interface_name, "*");
+  EXPECT_EQ(endpoint.labels, (Labels{{"os/id", "debian"}, {"role", "web"}}));
+}
+
+TEST(Generation, IsNoneIfTheAutomaticHostEndpointIsWrittenToo) {
+  const Config config = load_config({"drywall.yaml", "host_endpoint: auto\n"}).config;
+  const std::vector<yaml::SourceFile> clashing{
+      {"p/h.yaml",
+       "apiVersion: projectcalico.org/v3\nkind: HostEndpoint\nmetadata: {name: all}\n"
+       "spec: {node: " +
+           machine.host_name + ", interfaceName: \"*\"}\n"}};
+  const Built built = build(clashing, config, machine);
+  EXPECT_FALSE(built.generation);
+  ASSERT_EQ(built.diagnostics.size(), 1U);
+  EXPECT_EQ(built.diagnostics[0].code, "host-endpoint-clash");
+  EXPECT_EQ(built.diagnostics[0].at.file, "p/h.yaml");
+}
+
 TEST(GenerationComment, IsReadAsItWasWritten) {
   const GenerationComment comment{12, std::string(64, 'f')};
   EXPECT_EQ(parse_generation_comment(to_string(comment)), comment);
