@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t live_books = 5;           // the newest and four before it
 constexpr std::size_t learned_limit = 100'000;  // of one forest, about 40 MB
+constexpr std::uint8_t forward_hook = 2;        // NF_INET_FORWARD
 
 std::uint8_t byte_of(std::uint64_t word, unsigned shift) {
   return static_cast<std::uint8_t>(word >> shift);
@@ -120,7 +121,10 @@ void TraceAssembler::add(const LoggedPacket& packet, const InterfaceNames& inter
   const Hit hit{packet, index, interface_name(index)};
   const Key key = key_of(packet);
   const Slot slot = under_way_.find(key);
-  Evidence evidence{packet.at, packet.at, 1, packet.headers.length, packet.headers.tcp_sequence, false};
+  Evidence evidence{packet.at, packet.at, 1, packet.headers.length, packet.headers.tcp_sequence, false, nullptr};
+  if (packet.tag.world == World::pending && packet.hook == forward_hook) {
+    evidence.came_by = interners_->names.intern(std::string(interface_name(packet.in_interface)));
+  }
   if (slot == AgedTable<7, UnderWay>::none) {
     const Placed placed = first_hit(hit);
     evidence.predicted = placed.predicted;
@@ -314,9 +318,28 @@ void TraceAssembler::close_enforced(const Key& key, const LegView& leg, const Ev
 // The enforced world's verdict did not come: it was not logged, was lost, or never fell.
 void TraceAssembler::settle_pending(const Key& key, const LegView& leg, const Evidence& evidence,
                                     const Judgement& pending) {
+  if (evidence.came_by != nullptr && is_stopped_before(key, leg, *evidence.came_by)) return;
   Judgement enforced = predict(leg, World::enforced, packet_of(key));
   drop_half(at_stage(key, Stage::enforced), *enforced.trace);
   emit(key, leg, evidence, std::move(enforced), pending);
+}
+
+// The legs of the forward hook log in the pending world first, all of them, and then in the enforced one. So a leg may
+// have judged a packet that comes to it in neither: a leg before it that is the same in both worlds denies it, or an
+// interface of workloads that no endpoint owns is closed.
+bool TraceAssembler::is_stopped_before(const Key& key, const LegView& leg, std::string_view came_by) const {
+  const TraceBook& book = leg.forest->book();
+  const Packet packet = packet_of(key);
+  const auto stops = [&](LegPoint point, Direction direction, std::string_view interface, const Address& workload) {
+    if (rank_of(point, direction) >= rank_of(leg.point, leg.leg->direction)) return false;
+    if (point == LegPoint::workload && book.is_closed(interface)) return true;
+    const TraceBook::Leg* before = book.leg(point, direction, interface, workload);
+    return before != nullptr && !before->observed &&
+           book.predict(*before, World::pending, packet).verdict == Verdict::deny;
+  };
+  return stops(LegPoint::forward, Direction::ingress, came_by, packet.source) ||
+         stops(LegPoint::workload, Direction::egress, came_by, packet.source) ||
+         stops(LegPoint::workload, Direction::ingress, *leg.interface, packet.destination);
 }
 
 Judgement TraceAssembler::pending_of(const Key& key, const LegView& leg, const Evidence& evidence,
@@ -368,15 +391,25 @@ void TraceAssembler::raise_barrier(const Key& key, const Node& node) {
   const LegView& leg = *node.view;
   const std::uint8_t rank = rank_of(leg.point, leg.leg->direction);
   const Key barred = barrier_key(key);
+  Barrier barrier;
   if (const auto slot = barriers_.find(barred); slot != barriers_.none) {
-    if (barriers_.value(slot).rank < rank) return;
-    barriers_.erase(slot);  // this leg judges anew
+    barrier = barriers_.value(slot);
+    if (barrier.denied_by < rank) return;
+    barriers_.erase(slot);
+    barrier.denied_by = Barrier::none;  // this leg judges anew
+    if (barrier.excused_by >= rank) barrier.excused_by = Barrier::none;
   }
   const bool excuses = (leg.point == LegPoint::untracked || leg.point == LegPoint::pre_dnat) &&
                        node.step.verdict == Verdict::allow && !node.step.exempt;
-  if (node.step.verdict != Verdict::deny && !excuses) return;
+  if (node.step.verdict == Verdict::deny) barrier.denied_by = rank;
+  if (excuses && barrier.excused_by == Barrier::none) {
+    barrier.excused_by = rank;
+    barrier.excused_direction = leg.leg->direction;
+  }
+  if (barrier.denied_by == Barrier::none && barrier.excused_by == Barrier::none) return;
   if (barriers_.size() >= limit_) barriers_.erase(barriers_.oldest());
-  barriers_.insert(barred, {rank, node.step.verdict, leg.leg->direction, now_});
+  barrier.arrived = now_;
+  barriers_.insert(barred, barrier);
 }
 
 std::optional<Judgement> TraceAssembler::behind_barrier(const Key& key, const LegView& leg) const {
@@ -384,11 +417,12 @@ std::optional<Judgement> TraceAssembler::behind_barrier(const Key& key, const Le
   const auto slot = barriers_.find(barrier_key(key));
   if (slot == barriers_.none) return std::nullopt;
   const Barrier& barrier = barriers_.value(slot);
-  if (barrier.rank >= rank_of(leg.point, leg.leg->direction)) return std::nullopt;
-  if (barrier.verdict == Verdict::deny) return Judgement{empty_, Verdict::deny, false};
+  const std::uint8_t rank = rank_of(leg.point, leg.leg->direction);
+  if (barrier.denied_by < rank) return Judgement{empty_, Verdict::deny, false};
+  const bool can_be_excused =
+      leg.point == LegPoint::pre_dnat || leg.point == LegPoint::forward || leg.point == LegPoint::host;
   const bool is_excused =
-      barrier.direction == leg.leg->direction &&
-      (leg.point == LegPoint::pre_dnat || leg.point == LegPoint::forward || leg.point == LegPoint::host);
+      can_be_excused && barrier.excused_by < rank && barrier.excused_direction == leg.leg->direction;
   return is_excused ? std::optional{Judgement{empty_, Verdict::allow, false}} : std::nullopt;
 }
 

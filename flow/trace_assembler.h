@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -76,7 +77,8 @@ class TraceAssembler {
     std::uint64_t packets = 1;
     std::uint64_t bytes = 0;
     std::optional<std::uint32_t> tcp_sequence;
-    bool predicted = false;  // hits of the trace were lost and filled in by the evaluator
+    bool predicted = false;                      // hits of the trace were lost and filled in by the evaluator
+    std::shared_ptr<const std::string> came_by;  // the interface, of a pending trace in the forward hook
   };
   struct UnderWay {
     const Node* node = nullptr;
@@ -85,11 +87,13 @@ class TraceAssembler {
   };
   using Slot = AgedTable<7, UnderWay>::Slot;
 
-  /// A leg whose pending verdict keeps the packet from the legs behind it, or excuses it from them.
+  /// Legs whose pending verdicts keep the packet from the legs behind them, or excuse it from them; ranks in the
+  /// packet's order.
   struct Barrier {
-    std::uint8_t rank = 0;  // of the leg, in the packet's order
-    Verdict verdict = Verdict::deny;
-    Direction direction = Direction::ingress;
+    static constexpr std::uint8_t none = 255;
+    std::uint8_t denied_by = none;
+    std::uint8_t excused_by = none;
+    Direction excused_direction = Direction::ingress;
     Timestamp arrived;
   };
 
@@ -122,6 +126,7 @@ class TraceAssembler {
   void close_enforced(const Key& key, const LegView& leg, const Evidence& evidence, const Judgement& enforced,
                       const std::shared_ptr<const Trace>& twin);
   void settle_pending(const Key& key, const LegView& leg, const Evidence& evidence, const Judgement& pending);
+  [[nodiscard]] bool is_stopped_before(const Key& key, const LegView& leg, std::string_view came_by) const;
   [[nodiscard]] Judgement pending_of(const Key& key, const LegView& leg, const Evidence& evidence,
                                      const Judgement& enforced, const std::shared_ptr<const Trace>& twin);
   [[nodiscard]] std::optional<Judgement> take_waiting(const Key& key, const Evidence& evidence);

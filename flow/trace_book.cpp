@@ -232,6 +232,13 @@ const TraceBook::Leg* TraceBook::leg(LegPoint point, Direction direction, std::s
   return names.any ? &legs_[*names.any] : nullptr;
 }
 
+bool TraceBook::is_closed(std::string_view interface) const {
+  const auto names_it = [&](const std::string& prefix) { return interface.starts_with(prefix); };
+  if (std::ranges::none_of(plan(World::enforced).workload_prefixes, names_it)) return false;
+  const auto place = legs_at_.find(place_key(LegPoint::workload, Direction::egress));
+  return place == legs_at_.end() || !place->second.exact.contains(interface);
+}
+
 std::optional<TraceBook::Step> TraceBook::step(const Leg& leg, World world, std::size_t position, RuleId id,
                                                Action action) const {
   const PlannedLeg* planned = leg.in(world);

@@ -68,6 +68,8 @@ class TraceBook {
   /// True if workloads are behind that bridge: then the address decides whose leg it is.
   [[nodiscard]] bool is_bridge(std::string_view interface) const { return bridges_.contains(interface); }
   [[nodiscard]] std::span<const Leg> legs() const { return legs_; }
+  /// True if it is named like a workload's and no endpoint owns it: nothing that comes by it gets further in any world.
+  [[nodiscard]] bool is_closed(std::string_view interface) const;
   /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without
   /// a trace.
   ///   packet  as the leg sees it; earlier buckets are taken to have seen the same

@@ -534,6 +534,102 @@ TEST_F(FlowTableTest, LegThatTheEnforcedWorldNeverReachedIsPredicted) {
   EXPECT_EQ(found.front().action, Verdict::allow);
 }
 
+/// Workloads a and b, and a host endpoint for all other interfaces. In both worlds nothing lets a's packets leave. In
+/// the pending world alone the staged audit denies what comes to b, and allows what leaves to any interface.
+std::shared_ptr<const TraceBook> closed_book(std::vector<std::string> workload_prefixes = {}) {
+  PlanMaker enforced_maker{World::enforced};
+  PlanMaker pending_maker{World::pending};
+  for (PlanMaker* maker : {&enforced_maker, &pending_maker}) {
+    maker->plan().workload_prefixes = workload_prefixes;
+    const bool with_a = workload_prefixes.empty();
+    if (with_a) {
+      auto& a = maker->endpoint({EndpointKind::workload, "shop", "a"}, "cali1", {address("10.1.0.1")});
+      a.legs.push_back({Bucket::normal, out_of, std::nullopt, std::nullopt, {}, {}, Ending::deny});
+    }
+    auto& b = maker->endpoint({EndpointKind::workload, "shop", "b"}, "cali2", {address("10.1.0.2")});
+    b.legs.push_back({Bucket::normal, in, std::nullopt, std::nullopt, {}, {}, Ending::deny});
+    auto& others = maker->endpoint({EndpointKind::host, "", "others"}, "*", {});
+    if (maker == &enforced_maker) continue;
+    const PolicyIndex denies = maker->policy(audit, "default", in, {{Action::deny, {}}});
+    const PolicyIndex allows = maker->policy(audit, "default", out_of, {{Action::allow, {}}});
+    maker->plan().endpoints.end()[-2].legs[0].tiers = {maker->tier("default", {denies}, Action::deny, denies)};
+    others.legs.push_back({Bucket::forward,
+                           out_of,
+                           std::nullopt,
+                           std::nullopt,
+                           {maker->tier("default", {allows}, Action::deny, allows)},
+                           {},
+                           Ending::allow});
+  }
+  return std::make_shared<const TraceBook>(2, enforced_maker.take(), pending_maker.take(), Inventory{});
+}
+
+TEST_F(FlowTableTest, LegBehindOneThatDeniesInBothWorldsHasNoRecord) {
+  table.add_book(closed_book());
+  const Sent sent = from_a_to_b(80);
+  log(World::pending, workload_in, Action::deny, audit, 0, sent);
+  log(World::pending, {LegPoint::forward, out_of}, Action::allow, audit, 0, sent);
+  log(World::enforced, workload_out, Action::deny, no_profile_id(out_of), sent);
+  tick(500);
+  const auto found = records();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found.front().endpoint.name, "a");
+  EXPECT_EQ(table.counters().unassembled, 0U);
+}
+
+TEST_F(FlowTableTest, LegBehindAnInterfaceThatNoWorkloadOwnsHasNoRecord) {
+  table.add_book(closed_book({"cali"}));
+  log(World::pending, workload_in, Action::deny, audit, 0, from_a_to_b(80));
+  tick(500);
+  EXPECT_TRUE(records().empty());
+}
+
+TEST_F(FlowTableTest, WouldDenyBehindAWouldAllowBeforeDnatCutsWhatFollows) {
+  PlanMaker enforced_maker{World::enforced};
+  PlanMaker pending_maker{World::pending};
+  for (PlanMaker* maker : {&enforced_maker, &pending_maker}) {
+    auto& others = maker->endpoint({EndpointKind::host, "", "others"}, "*", {});
+    if (maker == &pending_maker) {
+      const PolicyIndex spares = maker->policy(audit, "default", in, {{Action::allow, {}}});
+      others.legs.push_back({Bucket::pre_dnat,
+                             in,
+                             std::nullopt,
+                             std::nullopt,
+                             {maker->tier("default", {spares}, Action::pass, spares)},
+                             {},
+                             Ending::undecided});
+    }
+    auto& a = maker->endpoint({EndpointKind::workload, "shop", "a"}, "cali1", {address("10.1.0.1")});
+    a.legs.push_back({Bucket::normal, out_of, std::nullopt, std::nullopt, {}, {}, Ending::deny});
+    const PolicyIndex leaves = maker->policy(out, "default", out_of, {{Action::allow, {}}});
+    const PolicyIndex stays = maker->policy(no_db, "default", out_of, {{Action::deny, {}}});
+    const PolicyIndex first = maker == &pending_maker ? stays : leaves;
+    a.legs[0].tiers = {maker->tier("default", {first}, Action::deny, first)};
+    auto& b = maker->endpoint({EndpointKind::workload, "shop", "b"}, "cali2", {address("10.1.0.2")});
+    const PolicyIndex comes = maker->policy(in_1, "default", in, {{Action::allow, {}}});
+    b.legs.push_back({Bucket::normal,
+                      in,
+                      std::nullopt,
+                      std::nullopt,
+                      {maker->tier("default", {comes}, Action::deny, comes)},
+                      {},
+                      Ending::deny});
+  }
+  table.add_book(std::make_shared<const TraceBook>(2, enforced_maker.take(), pending_maker.take(), Inventory{}));
+  Sent sent = from_a_to_b(80);
+  sent.hook = prerouting;
+  log(World::pending, {LegPoint::pre_dnat, in}, Action::allow, audit, 0, sent);
+  sent.hook = forward;
+  log(World::pending, workload_out, Action::deny, no_db, 0, sent);
+  log(World::enforced, workload_out, Action::allow, out, 0, sent);
+  log(World::enforced, workload_in, Action::allow, in_1, 0, sent);
+  const auto found = records();
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(found[2].endpoint.name, "b");
+  EXPECT_EQ(found[2].pending_action, Verdict::deny);
+  EXPECT_TRUE(found[2].pending.empty());
+}
+
 // --- counting
 
 TEST_F(FlowTableTest, RetriedSynIsOneConnection) {
