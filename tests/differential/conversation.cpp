@@ -39,7 +39,7 @@ class Conversation {
   std::optional<std::string> say(const Journey& journey, const char* what) {
     const Tracking tracking = tracking_now(journey.crafted);
     const auto [expected, connects] = directory_.expect(journey, tracking);
-    const Observed observed = host_.see(journey.in, ip_packets(journey.crafted, identification()));
+    const Observed observed = host_.see(journey.in, ip_packets(journey.crafted, next_identification()));
     if (connects) {
       const Passage passage = passage_of(journey, Translates::yes);
       connections_.push_back({journey.crafted.packet, turned_round(passage.packet)});
@@ -49,13 +49,6 @@ class Conversation {
     if (seen == expected) return std::nullopt;
     return fmt::format("{}: {}\n  the evaluator says\n{}  the kernel says\n{}", what, to_string(journey),
                        directory_.describe(expected), directory_.describe(seen));
-  }
-
-  /// Never 0: that the kernel replaces, in each fragment by another.
-  static std::uint16_t identification() {
-    static std::uint16_t last = 0;
-    last = static_cast<std::uint16_t>(last % 0xffff + 1);
-    return last;
   }
 
   [[nodiscard]] bool is_begun_by(const Packet& packet) const {

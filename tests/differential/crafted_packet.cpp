@@ -186,4 +186,10 @@ std::vector<Octets> ip_packets(const Crafted& crafted, std::uint16_t identificat
   return packets;
 }
 
+std::uint16_t next_identification() {
+  static std::uint16_t last = 0;
+  last = static_cast<std::uint16_t>(last % 0xffff + 1);
+  return last;
+}
+
 }  // namespace drywall::test

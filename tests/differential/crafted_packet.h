@@ -37,5 +37,7 @@ struct Crafted {
 /// One IP packet, or the fragments of one in the order in which they are sent. Fragments of different packets are told
 /// apart by `identification`.
 [[nodiscard]] std::vector<Octets> ip_packets(const Crafted& crafted, std::uint16_t identification);
+/// Another one each time. Never 0: that the kernel replaces, in each fragment by another.
+[[nodiscard]] std::uint16_t next_identification();
 
 }  // namespace drywall::test

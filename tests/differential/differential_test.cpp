@@ -8,96 +8,38 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <functional>
-#include <memory>
-#include <sstream>
-
-#include "policy/parse.h"
 #include "tests/differential/conversation.h"
 #include "tests/differential/random_documents.h"
 #include "tests/differential/random_journeys.h"
-#include "tests/differential/shrink.h"
+#include "tests/differential/trial.h"
 
 namespace drywall::test {
 namespace {
 
-using Shrink = Shrinker<Journey>;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 PolicedHost& host() {
-  static PolicedHost only;
-  return only;
+  return the_policed_host();
 }
-
-bool has_errors(const Parsed& parsed) {
-  return std::ranges::any_of(parsed.diagnostics, [](const Diagnostic& d) { return d.severity == Severity::error; });
-}
-
-/// A directory without mistakes; nothing otherwise.
-std::unique_ptr<JudgedDirectory> read(const std::string& yaml) {
-  const std::vector<yaml::SourceFile> files{{"case.yaml", yaml}};
-  const Parsed parsed = parse(files);
-  return has_errors(parsed) ? nullptr : std::make_unique<JudgedDirectory>(parsed.inventory);
-}
-
-/// Puts the directory into the kernel; why not, if it is refused.
-std::optional<std::string> refusal(const JudgedDirectory& directory) {
-  const auto ruleset = directory.ruleset();
-  if (!ruleset) return "lower() refuses it: " + to_string(ruleset.error().front());
-  std::string object;
-  const int error = host().load(*ruleset, object);
-  if (error == 0) return std::nullopt;
-  return fmt::format("the kernel refuses it: {}: {}\n", object, std::strerror(error));
-}
-
-/// What is wrong with a case, if anything; a case whose documents make no directory is none.
-using Fault = std::function<std::optional<std::string>(const Shrink::Case&)>;
 
 std::optional<std::string> refused(const Shrink::Case& tried) {
-  const auto directory = read(to_yaml(tried.documents));
-  return directory == nullptr ? std::nullopt : refusal(*directory);
+  const auto directory = read_directory(to_yaml(tried.documents));
+  return directory == nullptr ? std::nullopt : refusal(host(), *directory);
 }
 
 std::optional<std::string> differs(const Shrink::Case& tried) {
-  const auto directory = read(to_yaml(tried.documents));
-  if (directory == nullptr || refusal(*directory)) return std::nullopt;
+  const auto directory = read_directory(to_yaml(tried.documents));
+  if (directory == nullptr || refusal(host(), *directory)) return std::nullopt;
   return difference(host(), *directory, tried.journey);
 }
 
-/// The fault of a case made small, and its file: the journey, then the documents.
-std::string shrunk(const Shrink::Case& wrong, const Fault& fault) {
-  if (!fault(wrong)) return "it does not happen again\n";
-  const auto still_wrong = [&](const Shrink::Case& candidate) { return fault(candidate).has_value(); };
-  const Shrink::Case small = Shrink(wrong, still_wrong, simpler).run();
-  return *fault(small) + "# " + to_string(small.journey) + "\n" + to_yaml(small.documents);
-}
-
 TEST(Differential, WhatOnceWentWrongIsRight) {
-  for (const auto& entry : std::filesystem::directory_iterator(DRYWALL_SOURCE_DIR "/tests/differential/cases")) {
-    if (entry.path().extension() != ".yaml") continue;
-    std::ifstream file(entry.path());
-    std::stringstream text;
-    text << file.rdbuf();
-    std::string line;
-    std::getline(text.seekg(0), line);
-    const auto journey = line.starts_with("# ") ? parse_journey(std::string_view(line).substr(2)) : std::nullopt;
-    ASSERT_TRUE(journey) << entry.path();
-    const auto directory = read(text.str());
-    ASSERT_NE(directory, nullptr) << entry.path();
-    const auto why = refusal(*directory);
-    ASSERT_FALSE(why) << entry.path() << ": " << *why;
-    const auto found = difference(host(), *directory, *journey);
-    EXPECT_FALSE(found) << entry.path() << ": " << *found;
+  for (const KnownCase& known : known_cases()) {
+    ASSERT_TRUE(known.journey) << known.file;
+    const auto directory = read_directory(known.yaml);
+    ASSERT_NE(directory, nullptr) << known.file;
+    const auto why = refusal(host(), *directory);
+    ASSERT_FALSE(why) << known.file << ": " << *why;
+    const auto found = difference(host(), *directory, *known.journey);
+    EXPECT_FALSE(found) << known.file << ": " << *found;
   }
 }
 
@@ -122,16 +64,15 @@ void expect_everything_seen(std::uint64_t packets) {
 }
 
 TEST(Differential, TheKernelDoesToEveryPacketWhatTheEvaluatorSays) {
-  const auto clock = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
-  const std::uint64_t first_seed = number_from("DRYWALL_SEED", clock % 1'000'000'000);
+  const std::uint64_t begin = first_seed();
   const std::uint64_t packets = number_from("DRYWALL_PACKETS", 20'000);
   constexpr std::uint64_t packets_a_directory = 100;
-  fmt::print("seed {}, {} packets\n", first_seed, packets);
-  for (std::uint64_t sent = 0, seed = first_seed; sent < packets; ++seed) {
+  fmt::print("seed {}, {} packets\n", begin, packets);
+  for (std::uint64_t sent = 0, seed = begin; sent < packets; ++seed) {
     const Documents documents = random_documents(seed, seed % 2 == 0 ? EarlyPolicies::none : EarlyPolicies::allowed);
-    const auto directory = read(to_yaml(documents));
+    const auto directory = read_directory(to_yaml(documents));
     ASSERT_NE(directory, nullptr) << "seed " << seed;
-    const auto why = refusal(*directory);
+    const auto why = refusal(host(), *directory);
     ASSERT_FALSE(why) << "seed " << seed << ": " << *why << shrunk({documents, {}}, refused);
     RandomJourneys journeys(seed);
     for (std::uint64_t i = 0; i < packets_a_directory && sent < packets; ++i, ++sent) {

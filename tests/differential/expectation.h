@@ -40,6 +40,10 @@ class JudgedDirectory {
   JudgedDirectory(const JudgedDirectory&) = delete;
   JudgedDirectory& operator=(const JudgedDirectory&) = delete;
 
+  [[nodiscard]] const Plan& plan(World world) const {
+    return world == World::enforced ? enforced_.plan : pending_.plan;
+  }
+
   /// Rules are looked up by port in every second directory, however few they are.
   [[nodiscard]] tl::expected<Ruleset, Diagnostics> ruleset() const {
     RenderOptions options;

@@ -363,4 +363,14 @@ void PolicedHost::forget(const Packet& first) {
   if (error != ENOENT) must(error);
 }
 
+std::string_view PolicedHost::link_name(unsigned index) const {
+  const auto found = links_by_index_.find(index);
+  return found == links_by_index_.end() ? std::string_view() : found->second;
+}
+
+PolicedHost& the_policed_host() {
+  static PolicedHost only;
+  return only;
+}
+
 }  // namespace drywall::test

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "flow/logged_packet.h"
@@ -35,6 +36,9 @@ class PolicedHost {
   /// One packet, or the fragments of one, that comes in by `link`, or is sent by the host if that is empty.
   Observed see(const std::string& link, const std::vector<Octets>& ip_packets);
 
+  /// The link of an index; "" if there is none.
+  [[nodiscard]] std::string_view link_name(unsigned index) const;
+
   /// How often it has logged what, by world, leg, direction and action ("eniA"), and how often a packet had which fate.
   [[nodiscard]] const std::map<std::string, std::uint64_t>& tally() const { return tally_; }
 
@@ -56,5 +60,8 @@ class PolicedHost {
   std::map<unsigned, std::string> links_by_index_;  // and of the link itself
   std::map<std::string, std::uint64_t> tally_;
 };
+
+/// The one of this process, which has moved into its network with the first call.
+[[nodiscard]] PolicedHost& the_policed_host();
 
 }  // namespace drywall::test
