@@ -78,6 +78,15 @@ std::string conntrack_text(std::uint64_t entries, std::uint64_t limit) {
   return 2 * entries < limit ? everywhere : fmt::format("{}: {} of {} connections", everywhere, entries, limit);
 }
 
+/// As much as the kernel grants: while the daemon is busy, what does not fit is lost, and counted.
+std::string evidence_text(std::uint64_t group, std::uint64_t buffer) {
+  if (buffer == 0) return fmt::format("none: NFLOG group {} is not bound", group);
+  constexpr std::uint64_t mebibyte = 1U << 20U;
+  const std::string size =
+      buffer < mebibyte ? fmt::format("{} KiB", buffer / 1024) : fmt::format("{} MiB", buffer / mebibyte);
+  return fmt::format("NFLOG group {}, receive buffer {}", group, size);
+}
+
 void print_table(const Json& status) {
   const std::string state = text_at(status, "state");
   const std::string applied_at = text_at(status, "applied_at");
@@ -107,6 +116,8 @@ void print_table(const Json& status) {
   if (const Json& conntrack = at(status, "conntrack"); conntrack.is_object()) {
     print_row("conntrack", conntrack_text(number_at(conntrack, "entries"), number_at(conntrack, "limit")));
   }
+  print_row("evidence", evidence_text(number_at(at(status, "nflog"), "group"),
+                                      number_at(at(status, "evidence"), "receive_buffer")));
   if (const Json& live = at(status, "live"); number_at(live, "would_deny") > 0) {
     print_row("live", fmt::format("{} of {} connections would be denied by what is staged, begun anew: drywall preview",
                                   number_at(live, "would_deny"), number_at(live, "connections")));

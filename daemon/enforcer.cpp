@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "directory/sha256.h"
+#include "render/place.h"
 
 namespace drywall {
 namespace {
@@ -26,12 +27,15 @@ TableComments comments_for(const Ruleset& ruleset, const std::string& comment) {
   return {of(Family::v4), of(Family::v6)};
 }
 
-Diagnostic kernel_diagnostic(const Refusal& refusal) {
-  return {refusal.origin.at,
+/// At the user's rule that it is about, or that needs what it is about.
+Diagnostic kernel_diagnostic(const Refusal& refusal, const Ruleset& ruleset) {
+  const MessageOrigin& origin = refusal.origin;
+  const bool was_sent = refusal.failure.operation == "apply";
+  return {origin.at.file.empty() ? place_of(ruleset, origin.family, origin.name) : origin.at,
           1,
           Severity::error,
           "kernel-refused",
-          fmt::format("the kernel refused this: {}", to_string(refusal.failure)),
+          (was_sent ? "the kernel refused this: " : "") + to_string(refusal.failure),
           {},
           {}};
 }
@@ -143,7 +147,7 @@ std::optional<std::uint32_t> Enforcer::port() {
 std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation, std::uint64_t number,
                                                     const Ruleset* before) {
   const Result<NftSocket*> nft = socket();
-  if (!nft) return kernel_diagnostic({nft.error(), {}});
+  if (!nft) return kernel_diagnostic({nft.error(), {}}, generation.ruleset);
   const std::string comment = to_string(GenerationComment{number, generation.rendering});
   const auto apply = [&](const Ruleset* from) {
     const EncodeOptions options{
@@ -158,7 +162,7 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
     applied = apply(nullptr);
     extent = Extent::all;
   }
-  if (!applied) return kernel_diagnostic(applied.error());
+  if (!applied) return kernel_diagnostic(applied.error(), generation.ruleset);
   on_change_(generation.rendering, extent);
   return std::nullopt;
 }
@@ -192,7 +196,7 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const Result<TableComments> comments = nft ? (*nft)->read_comments() : tl::unexpected(nft.error());
   if (!comments) {
     loaded.result = Loaded::Result::refused;
-    loaded.diagnostics.push_back(kernel_diagnostic({comments.error(), {}}));
+    loaded.diagnostics.push_back(kernel_diagnostic({comments.error(), {}}, generation.ruleset));
     return loaded;
   }
   for (const Family family : both_families) {

@@ -210,9 +210,10 @@ std::optional<Failure> NftSocket::make_room(std::size_t bytes) {
   if (room() >= wanted) return std::nullopt;
   return Failure{
       "send", "the ruleset", EMSGSIZE,
-      fmt::format("it needs a socket buffer of {} bytes and {} are allowed: set sysctl net.core.wmem_max to at "
-                  "least {}, or give the daemon CAP_NET_ADMIN in the initial user namespace",
-                  wanted, room(), wanted)};
+      fmt::format(
+          "it needs a socket buffer of {} bytes and {} are allowed, twice net.core.wmem_max: set that sysctl to "
+          "at least {}, or give the daemon CAP_NET_ADMIN in the initial user namespace",
+          wanted, room(), (wanted + 1) / 2)};
 }
 
 std::optional<Failure> NftSocket::send(std::span<const std::byte> bytes) {

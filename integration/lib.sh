@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # What every script here stands on: a policed host of its own, neighbours around it, the real daemon, and expectations.
 #
-# The script runs again in new network, mount and process namespaces (with a user namespace if it is not root's). Its
+# The script runs again in new network, mount and process namespaces (with a user namespace if it is not root's, or if it
+# sets in_user_namespace=yes before it reads this: then its root is none where kernel memory is granted). Its
 # files lie in a file system that only these namespaces see. When the script ends, however it ends, the kernel kills
 # what it started and removes interfaces, rules, mounts and files with the namespaces: there is nothing to tidy up.
 #
@@ -22,7 +23,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 
 run_in_sandbox() {
   local flags=(--net --mount --pid --fork --kill-child)
-  [ "$(id -u)" -eq 0 ] || flags+=(--user --map-root-user)
+  [ "$(id -u)" -eq 0 ] && [ "${in_user_namespace:-no}" = no ] || flags+=(--user --map-root-user)
   # Where / is no mount point (a plain chroot), its propagation cannot be changed and need not be.
   unshare "${flags[@]}" true 2>/dev/null || flags+=(--propagation unchanged)
   DRYWALL_SANDBOX=inside setpriv --pdeathsig KILL unshare "${flags[@]}" -- "$BASH" "$0" "$@" <&0 &

@@ -79,7 +79,7 @@ class BatchWriter {
     const TablePtr table = table_of(family);
     nlmsghdr* header = start(NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
     nftnl_table_nlmsg_build_payload(header, table.get());
-    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}});
+    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}, family, {}});
   }
 
   void mark_generation(Family family) {
@@ -99,7 +99,7 @@ class BatchWriter {
     const TablePtr table = table_of(family);
     nlmsghdr* header = start(NFT_MSG_DELTABLE, family, 0);
     nftnl_table_nlmsg_build_payload(header, table.get());
-    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}});
+    finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}, family, {}});
   }
 
   template <Stance S>
@@ -115,7 +115,7 @@ class BatchWriter {
     }
     nlmsghdr* header = start(NFT_MSG_NEWCHAIN, family, NLM_F_CREATE);
     nftnl_chain_nlmsg_build_payload(header, object.get());
-    finish(header, {fmt::format("chain {} {} {}", family_text(family), table_name, chain.name.text), {}});
+    finish(header, about("chain", family, chain.name.text));
   }
 
   void delete_chain(Family family, const std::string& name) {
@@ -124,7 +124,7 @@ class BatchWriter {
     nftnl_chain_set_str(object.get(), NFTNL_CHAIN_NAME, name.c_str());
     nlmsghdr* header = start(NFT_MSG_DELCHAIN, family, 0);
     nftnl_chain_nlmsg_build_payload(header, object.get());
-    finish(header, {fmt::format("end of chain {} {} {}", family_text(family), table_name, name), {}});
+    finish(header, about("end of chain", family, name));
   }
 
   /// All rules of a chain go.
@@ -134,7 +134,7 @@ class BatchWriter {
     nftnl_rule_set_str(object.get(), NFTNL_RULE_CHAIN, name.c_str());
     nlmsghdr* header = start(NFT_MSG_DELRULE, family, 0);
     nftnl_rule_nlmsg_build_payload(header, object.get());
-    finish(header, {fmt::format("rules of chain {} {} {}", family_text(family), table_name, name), {}});
+    finish(header, about("rules of chain", family, name));
   }
 
   /// Elements and all; of a map, what they lead to is let go first.
@@ -145,7 +145,7 @@ class BatchWriter {
       nftnl_set_set_str(object.get(), NFTNL_SET_NAME, name.c_str());
       nlmsghdr* header = start(message, family, 0);
       nftnl_set_nlmsg_build_payload(header, object.get());
-      finish(header, {fmt::format("end of set {} {} {}", family_text(family), table_name, name), {}});
+      finish(header, about("end of set", family, name));
     }
   }
 
@@ -168,7 +168,7 @@ class BatchWriter {
     }
     nlmsghdr* header = start(NFT_MSG_NEWRULE, family, NLM_F_CREATE | NLM_F_APPEND);
     nftnl_rule_nlmsg_build_payload(header, object.get());
-    finish(header, {fmt::format("rule in chain {} {} {}", family_text(family), table_name, chain.name.text), rule.at});
+    finish(header, about("rule in chain", family, chain.name.text, rule.at));
   }
 
   void new_set(Family family, const Set& set) {
@@ -242,7 +242,7 @@ class BatchWriter {
       if (!portion_) return;
       nlmsghdr* header = batch_.start(message_, family_, message_ == NFT_MSG_NEWSETELEM ? NLM_F_CREATE : 0);
       nftnl_set_elems_nlmsg_build_payload(header, portion_.get());
-      batch_.finish(header, {fmt::format("elements of set {} {} {}", family_text(family_), table_name, name_), {}});
+      batch_.finish(header, about("elements of set", family_, name_));
       portion_.reset();
       bytes_ = 0;
     }
@@ -333,7 +333,7 @@ class BatchWriter {
   void write_set(Family family, nftnl_set* set, const std::string& name) {
     nlmsghdr* header = start(NFT_MSG_NEWSET, family, NLM_F_CREATE);
     nftnl_set_nlmsg_build_payload(header, set);
-    finish(header, {fmt::format("set {} {} {}", family_text(family), table_name, name), {}});
+    finish(header, about("set", family, name));
   }
 
   template <Stance S>
@@ -363,12 +363,16 @@ class BatchWriter {
     generic->nfgen_family = AF_UNSPEC;
     generic->version = NFNETLINK_V0;
     generic->res_id = htons(NFNL_SUBSYS_NFTABLES);
-    finish(header, {what, {}});
+    finish(header, {what, {}, Family::v4, {}});
   }
 
   nlmsghdr* start(std::uint16_t type, Family family, int flags) {
     return nftnl_nlmsg_build_hdr(scratch_.data(), type, netfilter_family(family), static_cast<std::uint16_t>(flags),
                                  next_sequence());
+  }
+
+  static MessageOrigin about(const char* what, Family family, const std::string& name, const SourceLocation& at = {}) {
+    return {fmt::format("{} {} {} {}", what, family_text(family), table_name, name), at, family, name};
   }
 
   void finish(const nlmsghdr* header, MessageOrigin origin) {

@@ -15,7 +15,9 @@ namespace drywall {
 /// What one message of a transaction is about, to explain a refusal.
 struct MessageOrigin {
   std::string object;  // "ip drywall chain dw1eniA..."
-  SourceLocation at;   // no file: nothing of the user's
+  SourceLocation at;   // no file: no rule of the user's
+  Family family = Family::v4;
+  std::string name;  // of the chain, map or set; empty if it is about none
   bool operator==(const MessageOrigin&) const = default;
 };
 
