@@ -15,7 +15,13 @@
 namespace drywall::cli {
 namespace {
 
-// sdbus-c++ 1.2 takes names as plain strings; 2.x has types for them. A port changes this file only.
+// sdbus-c++ 2.x has types for names, where 1.2 has plain text.
+#if __has_include(<sdbus-c++/VTableItems.h>)
+using sdbus::ServiceName;
+#else
+using ServiceName = std::string;
+#endif
+
 constexpr const char* bus_name = "org.drywall1";
 constexpr const char* object_path = "/org/drywall1";
 constexpr const char* manager = "org.drywall1.Manager";
@@ -163,7 +169,7 @@ Answer<Daemon> Daemon::connect() {
   return answer([] {
     auto link = std::make_unique<Link>();
     link->connection = sdbus::createSystemBusConnection();
-    link->proxy = sdbus::createProxy(*link->connection, bus_name, object_path);
+    link->proxy = sdbus::createProxy(*link->connection, ServiceName(bus_name), sdbus::ObjectPath(object_path));
     return Daemon(std::move(link));
   });
 }

@@ -11,13 +11,14 @@
 #include <exception>
 #include <limits>
 #include <map>
+#include <optional>
+#include <utility>
 
 namespace drywall {
 namespace {
 
 using Json = nlohmann::json;
 
-// sdbus-c++ 1.2 takes names as plain strings; 2.x has types for them. A port changes this file only.
 constexpr const char* bus_name = "org.drywall1";
 constexpr const char* root_path = "/org/drywall1";
 constexpr const char* manager = "org.drywall1.Manager";
@@ -32,6 +33,105 @@ constexpr std::size_t most_authorisations = 64;  // under way
 constexpr std::size_t most_named_policies = 10'000;
 constexpr std::size_t most_filter_bytes = 64U << 10U;
 constexpr std::size_t most_error_bytes = 1024;
+
+// What sdbus-c++ 1.2 and 2.x say differently. 2.x has types for names, where 1.2 has plain text.
+#if __has_include(<sdbus-c++/VTableItems.h>)
+
+using ErrorName = sdbus::Error::Name;
+using sdbus::InterfaceName;
+using sdbus::MemberName;
+using sdbus::ServiceName;
+
+/// Registers what an object has; it is on the bus with `finish`.
+class ObjectBuilder {
+ public:
+  using Names = std::vector<std::string>;
+  explicit ObjectBuilder(sdbus::IObject& object) : object_(object) {}
+
+  void registerMethod(const char* interface, const char* name, const char* in, Names in_names, const char* out,
+                      Names out_names, sdbus::method_callback call) {
+    interfaces_[interface].push_back(sdbus::MethodVTableItem{MemberName(name), sdbus::Signature(in),
+                                                             std::move(in_names), sdbus::Signature(out),
+                                                             std::move(out_names), std::move(call), sdbus::Flags()});
+  }
+  void registerProperty(const char* interface, const char* name, const char* type, sdbus::property_get_callback get,
+                        sdbus::Flags flags = {}) {
+    interfaces_[interface].push_back(
+        sdbus::PropertyVTableItem{MemberName(name), sdbus::Signature(type), std::move(get), {}, flags});
+  }
+  void registerSignal(const char* interface, const char* name, const char* type, Names names) {
+    interfaces_[interface].push_back(
+        sdbus::SignalVTableItem{MemberName(name), sdbus::Signature(type), std::move(names), sdbus::Flags()});
+  }
+  void finish() {
+    for (auto& [name, items] : interfaces_) object_.addVTable(InterfaceName(name), std::move(items));
+    interfaces_.clear();
+  }
+
+ private:
+  sdbus::IObject& object_;
+  std::map<std::string, std::vector<sdbus::VTableItem>> interfaces_;
+};
+
+bool process_one(sdbus::IConnection& connection) {
+  return connection.processPendingEvent();
+}
+
+void call_without_waiting(sdbus::IProxy& proxy, const sdbus::MethodCall& call, sdbus::async_reply_handler on_reply) {
+  proxy.callMethodAsync(call, std::move(on_reply), call_timeout);
+}
+
+/// `handle(reply, error)`, with no error if there is none.
+template <class Handle>
+sdbus::async_reply_handler reply_callback(Handle handle) {
+  return [handle = std::move(handle)](sdbus::MethodReply reply, std::optional<sdbus::Error> error) {
+    handle(reply, error ? &*error : nullptr);
+  };
+}
+
+#else
+
+using ErrorName = std::string;
+using InterfaceName = std::string;
+using MemberName = std::string;
+using ServiceName = std::string;
+
+class ObjectBuilder {
+ public:
+  explicit ObjectBuilder(sdbus::IObject& object) : object_(object) {}
+
+  using Names = std::vector<std::string>;
+  void registerMethod(const char* interface, const char* name, const char* in, const Names& in_names, const char* out,
+                      const Names& out_names, sdbus::method_callback call) {
+    object_.registerMethod(interface, name, in, in_names, out, out_names, std::move(call));
+  }
+  void registerProperty(const char* interface, const char* name, const char* type, sdbus::property_get_callback get,
+                        sdbus::Flags flags = {}) {
+    object_.registerProperty(interface, name, type, std::move(get), flags);
+  }
+  void registerSignal(const char* interface, const char* name, const char* type, const Names& names) {
+    object_.registerSignal(interface, name, type, names);
+  }
+  void finish() { object_.finishRegistration(); }
+
+ private:
+  sdbus::IObject& object_;
+};
+
+bool process_one(sdbus::IConnection& connection) {
+  return connection.processPendingRequest();
+}
+
+void call_without_waiting(sdbus::IProxy& proxy, const sdbus::MethodCall& call, sdbus::async_reply_handler on_reply) {
+  proxy.callMethod(call, std::move(on_reply), call_timeout);
+}
+
+template <class Handle>
+sdbus::async_reply_handler reply_callback(Handle handle) {
+  return handle;
+}
+
+#endif
 
 /// The bus takes no string that is not UTF-8: file names may be anything.
 bool is_utf8(std::string_view text) {
@@ -124,20 +224,24 @@ void put_dictionary(sdbus::Message& message, const Json& object) {
   message.closeContainer();
 }
 
-sdbus::Error error_of(const BusError& error) {
-  switch (error.kind) {
+const char* name_of(BusError::Kind kind) {
+  switch (kind) {
     case BusError::Kind::invalid_arguments:
-      return {"org.freedesktop.DBus.Error.InvalidArgs", sendable(error.message)};
+      return "org.freedesktop.DBus.Error.InvalidArgs";
     case BusError::Kind::access_denied:
-      return {"org.freedesktop.DBus.Error.AccessDenied", sendable(error.message)};
+      return "org.freedesktop.DBus.Error.AccessDenied";
     case BusError::Kind::limit:
-      return {"org.freedesktop.DBus.Error.LimitsExceeded", sendable(error.message)};
+      return "org.freedesktop.DBus.Error.LimitsExceeded";
     case BusError::Kind::kernel_refused:
-      return {"org.drywall1.Error.KernelRefused", sendable(error.message)};
+      return "org.drywall1.Error.KernelRefused";
     case BusError::Kind::failed:
-      return {"org.freedesktop.DBus.Error.Failed", sendable(error.message)};
+      return "org.freedesktop.DBus.Error.Failed";
   }
-  return {"org.freedesktop.DBus.Error.Failed", sendable(error.message)};
+  return "org.freedesktop.DBus.Error.Failed";
+}
+
+sdbus::Error error_of(const BusError& error) {
+  return {ErrorName(name_of(error.kind)), sendable(error.message)};
 }
 
 void refuse(const sdbus::MethodCall& call, const BusError& error) {
@@ -164,7 +268,7 @@ sdbus::method_callback handler(Handle handle) {
     } catch (const sdbus::Error&) {
       throw;  // the library makes it the reply
     } catch (const std::exception& exception) {
-      throw sdbus::Error("org.freedesktop.DBus.Error.Failed", exception.what());
+      throw error_of({BusError::Kind::failed, exception.what()});
     }
   };
 }
@@ -177,7 +281,7 @@ sdbus::property_get_callback getter(Value value) {
     } catch (const sdbus::Error&) {
       throw;
     } catch (const std::exception& exception) {
-      throw sdbus::Error("org.freedesktop.DBus.Error.Failed", exception.what());
+      throw error_of({BusError::Kind::failed, exception.what()});
     }
   };
 }
@@ -213,6 +317,22 @@ sdbus::Flags constant() {
   sdbus::Flags flags;
   flags.set(sdbus::Flags::CONST_PROPERTY_VALUE);
   return flags;
+}
+
+std::unique_ptr<sdbus::IProxy> proxy(sdbus::IConnection& connection, const char* service, const char* path) {
+  return sdbus::createProxy(connection, ServiceName(service), sdbus::ObjectPath(path));
+}
+
+sdbus::MethodCall question_to(sdbus::IProxy& proxy, const char* interface, const char* method) {
+  return proxy.createMethodCall(InterfaceName(interface), MemberName(method));
+}
+
+sdbus::Signal signal_of(sdbus::IObject& object, const char* name) {
+  return object.createSignal(InterfaceName(manager), MemberName(name));
+}
+
+std::string sender_of(const sdbus::MethodCall& call) {
+  return call.getSender();
 }
 
 std::string path_of(const PolicyObject& policy) {
@@ -280,8 +400,8 @@ class Bus::Connection {
   /// Notes that the bus is gone; whoever is using the connection further up may finish first.
   void broke(const std::string& why);
   void lost(const std::string& why);
-  void add_manager(sdbus::IObject& object);
-  void add_flows(sdbus::IObject& object);
+  void add_manager(ObjectBuilder& object);
+  void add_flows(ObjectBuilder& object);
   void show(const PolicyObject& policy);
   void authorise_reload(const sdbus::MethodCall& call);
   void ask_polkit(const sdbus::MethodCall& call);
@@ -306,17 +426,17 @@ void Bus::Connection::connect() {
   try {
     link->connection = sdbus::createSystemBusConnection();
     link->connection->setMethodCallTimeout(call_timeout);
-    link->root = sdbus::createObject(*link->connection, root_path);
-    add_manager(*link->root);
-    add_flows(*link->root);
+    link->root = sdbus::createObject(*link->connection, sdbus::ObjectPath(root_path));
+    ObjectBuilder root(*link->root);
+    add_manager(root);
+    add_flows(root);
     link->root->addObjectManager();
-    link->root->finishRegistration();
-    link->bus = sdbus::createProxy(*link->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
-    link->polkit =
-        sdbus::createProxy(*link->connection, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority");
+    root.finish();
+    link->bus = proxy(*link->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus");
+    link->polkit = proxy(*link->connection, "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority");
     link_ = std::move(link);
     for (const PolicyObject& policy : policies_) show(policy);
-    link_->connection->requestName(bus_name);
+    link_->connection->requestName(ServiceName(bus_name));
     attach();
   } catch (const sdbus::Error& error) {
     link.reset();
@@ -386,7 +506,7 @@ void Bus::Connection::process() {
   try {
     const auto end = std::chrono::steady_clock::now() + turn;
     do {
-      if (!broken_.empty() || !link_->connection->processPendingRequest()) break;
+      if (!broken_.empty() || !process_one(*link_->connection)) break;
     } while (std::chrono::steady_clock::now() < end);
     std::ignore = link_->connection->getEventLoopPollData();  // throws if the bus hung up
   } catch (const sdbus::Error& error) {
@@ -395,7 +515,7 @@ void Bus::Connection::process() {
   if (!broken_.empty()) lost(std::string(broken_));
 }
 
-void Bus::Connection::add_manager(sdbus::IObject& object) {
+void Bus::Connection::add_manager(ObjectBuilder& object) {
   object.registerProperty(manager, "Version", "s", getter([](sdbus::Message& m) { m << std::string(DRYWALL_VERSION); }),
                           constant());
   object.registerProperty(manager, "Generation", "t", getter([this](sdbus::Message& m) { m << calls_.generation(); }));
@@ -441,7 +561,7 @@ void Bus::Connection::add_manager(sdbus::IObject& object) {
   object.registerSignal(manager, "WouldDeny", "a{sv}", {"kind"});
 }
 
-void Bus::Connection::add_flows(sdbus::IObject& object) {
+void Bus::Connection::add_flows(ObjectBuilder& object) {
   object.registerMethod(flows, "List", "a{ss}uu", {"filter", "offset", "limit"}, "aa{sv}a{sv}", {"records", "evidence"},
                         handler([this](sdbus::MethodCall& call) {
                           std::map<std::string, std::string> filter;
@@ -472,14 +592,14 @@ void Bus::Connection::add_flows(sdbus::IObject& object) {
 template <class Handle>
 sdbus::async_reply_handler Bus::Connection::reply_handler(const sdbus::MethodCall& call, Handle handle) {
   ++authorisations_;
-  return [this, call, handle = std::move(handle)](sdbus::MethodReply& reply, const sdbus::Error* error) {
+  return reply_callback([this, call, handle = std::move(handle)](sdbus::MethodReply& reply, const sdbus::Error* error) {
     authorisations_ -= std::min<std::size_t>(authorisations_, 1);
     try {
       handle(call, reply, error);
     } catch (const std::exception& exception) {
       refuse(call, {BusError::Kind::failed, exception.what()});
     }
-  };
+  });
 }
 
 /// Root may; others if polkit says so. The bus is asked who calls: what the caller says of itself counts for nothing.
@@ -487,8 +607,8 @@ void Bus::Connection::authorise_reload(const sdbus::MethodCall& call) {
   if (authorisations_ >= most_authorisations) {
     return refuse(call, {BusError::Kind::limit, "too many requests wait for authorisation"});
   }
-  sdbus::MethodCall question = link_->bus->createMethodCall("org.freedesktop.DBus", "GetConnectionUnixUser");
-  question << call.getSender();
+  sdbus::MethodCall question = question_to(*link_->bus, "org.freedesktop.DBus", "GetConnectionUnixUser");
+  question << sender_of(call);
   const auto on_reply = [this](const sdbus::MethodCall& asked, sdbus::MethodReply& reply, const sdbus::Error* error) {
     if (error != nullptr) return refuse(asked, {BusError::Kind::access_denied, "the bus does not know the caller"});
     std::uint32_t uid = std::numeric_limits<std::uint32_t>::max();
@@ -496,15 +616,15 @@ void Bus::Connection::authorise_reload(const sdbus::MethodCall& call) {
     if (uid == 0) return reload(asked);
     ask_polkit(asked);
   };
-  link_->bus->callMethod(question, reply_handler(call, on_reply), call_timeout);
+  call_without_waiting(*link_->bus, question, reply_handler(call, on_reply));
 }
 
 void Bus::Connection::ask_polkit(const sdbus::MethodCall& call) {
   using Words = std::map<std::string, std::string>;
-  const std::map<std::string, sdbus::Variant> who{{"name", sdbus::Variant(call.getSender())}};
+  const std::map<std::string, sdbus::Variant> who{{"name", sdbus::Variant(sender_of(call))}};
   const std::uint32_t without_interaction = 0;
   sdbus::MethodCall question =
-      link_->polkit->createMethodCall("org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
+      question_to(*link_->polkit, "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
   question << sdbus::make_struct(std::string("system-bus-name"), who) << std::string(reload_action) << Words{}
            << without_interaction << std::string();
   const auto on_reply = [this](const sdbus::MethodCall& asked, sdbus::MethodReply& reply, const sdbus::Error* error) {
@@ -517,7 +637,7 @@ void Bus::Connection::ask_polkit(const sdbus::MethodCall& call) {
     if (std::get<0>(result)) return reload(asked);
     refuse(asked, {BusError::Kind::access_denied, fmt::format("polkit action {} is not granted", reload_action)});
   };
-  link_->polkit->callMethod(question, reply_handler(call, on_reply), call_timeout);
+  call_without_waiting(*link_->polkit, question, reply_handler(call, on_reply));
 }
 
 void Bus::Connection::reload(const sdbus::MethodCall& call) {
@@ -535,27 +655,27 @@ void Bus::Connection::show(const PolicyObject& policy) {
     return;
   }
   const auto values = [this, path]() -> const PolicyObject& { return *link_->policies.at(path).values; };
+  shown.object = sdbus::createObject(*link_->connection, sdbus::ObjectPath(path));
+  ObjectBuilder object(*shown.object);
   const auto text = [&](const char* name, std::string PolicyObject::*field) {
-    shown.object->registerProperty(policy_interface, name, "s",
-                                   getter([values, field](sdbus::Message& m) { m << sendable(values().*field); }));
+    object.registerProperty(policy_interface, name, "s",
+                            getter([values, field](sdbus::Message& m) { m << sendable(values().*field); }));
   };
-  shown.object = sdbus::createObject(*link_->connection, path);
   text("Kind", &PolicyObject::kind);
   text("Name", &PolicyObject::name);
   text("Namespace", &PolicyObject::ns);
   text("Tier", &PolicyObject::tier);
-  shown.object->registerProperty(policy_interface, "Order", "d", getter([values](sdbus::Message& m) {
-                                   m << values().order.value_or(std::numeric_limits<double>::quiet_NaN());
-                                 }));
-  shown.object->registerProperty(policy_interface, "Staged", "b",
-                                 getter([values](sdbus::Message& m) { m << values().staged; }));
+  object.registerProperty(policy_interface, "Order", "d", getter([values](sdbus::Message& m) {
+                            m << values().order.value_or(std::numeric_limits<double>::quiet_NaN());
+                          }));
+  object.registerProperty(policy_interface, "Staged", "b",
+                          getter([values](sdbus::Message& m) { m << values().staged; }));
   text("StagedAction", &PolicyObject::staged_action);
   text("Selector", &PolicyObject::selector);
   text("File", &PolicyObject::file);
-  shown.object->registerProperty(policy_interface, "Line", "u",
-                                 getter([values](sdbus::Message& m) { m << values().line; }));
-  shown.object->finishRegistration();
-  shown.object->emitInterfacesAddedSignal({policy_interface});
+  object.registerProperty(policy_interface, "Line", "u", getter([values](sdbus::Message& m) { m << values().line; }));
+  object.finish();
+  shown.object->emitInterfacesAddedSignal({InterfaceName(policy_interface)});
 }
 
 void Bus::Connection::show_policies(std::vector<PolicyObject> policies) {
@@ -569,7 +689,7 @@ void Bus::Connection::show_policies(std::vector<PolicyObject> policies) {
         ++shown;
         continue;
       }
-      shown->second.object->emitInterfacesRemovedSignal({policy_interface});
+      shown->second.object->emitInterfacesRemovedSignal({InterfaceName(policy_interface)});
       shown = link_->policies.erase(shown);
     }
     for (const auto& [path, policy] : wanted) {
@@ -597,7 +717,7 @@ void Bus::show_policies(std::vector<PolicyObject> policies) {
 
 void Bus::tell_generation(std::uint64_t generation) {
   connection_->with_root([&](sdbus::IObject& root) {
-    sdbus::Signal signal = root.createSignal(manager, "GenerationChanged");
+    sdbus::Signal signal = signal_of(root, "GenerationChanged");
     signal << generation;
     root.emitSignal(signal);
   });
@@ -605,7 +725,7 @@ void Bus::tell_generation(std::uint64_t generation) {
 
 void Bus::tell_reload_failed(const Json& diagnostics) {
   connection_->with_root([&](sdbus::IObject& root) {
-    sdbus::Signal signal = root.createSignal(manager, "ReloadFailed");
+    sdbus::Signal signal = signal_of(root, "ReloadFailed");
     put_dictionaries(signal, diagnostics);
     root.emitSignal(signal);
   });
@@ -621,7 +741,8 @@ void Bus::tell_would_deny(const Json& kind) {
 
 void Bus::tell_properties() {
   connection_->with_root([](sdbus::IObject& root) {
-    root.emitPropertiesChangedSignal(manager, {"Generation", "State", "Diagnostics"});
+    root.emitPropertiesChangedSignal(manager,
+                                     {MemberName("Generation"), MemberName("State"), MemberName("Diagnostics")});
   });
 }
 

@@ -20,13 +20,17 @@ namespace drywall {
 namespace {
 
 using reading::Place;
-using reading::quoted;
 using reading::Report;
 
 constexpr std::chrono::milliseconds longest_quiet{1000};
 constexpr std::chrono::seconds longest_observation{366 * 86'400};
 constexpr unsigned most_flows = 1'000'000'000;
 constexpr std::size_t most_entries = 1000;  // of a list
+
+/// Goes before std::quoted, which argument-dependent lookup finds too.
+std::string quoted(const std::string& text) {
+  return reading::quoted(text);
+}
 
 Place place_of(const yaml::Node& node) {
   return {0, node.line, node.column, node.length};
