@@ -19,6 +19,7 @@ constexpr std::array verbs{
     Verb{"flows", "Show traffic, what happened to it and what the staged policies would do to it", declare_flows},
     Verb{"preview", "Show what promoting staged policies would change, and whether they are ready", declare_preview},
     Verb{"reload", "Read the policy directory now and wait until the kernel holds it", declare_reload},
+    Verb{"init", "Write a first configuration and a first staged policy for this host; needs no daemon", declare_init},
     Verb{"doctor", "Look for what stands beside or against the policy on this machine; needs no daemon",
          declare_doctor},
     Verb{"version", "Print the version of this program", declare_version},

@@ -17,18 +17,26 @@ constexpr const char* usual_directory = "/etc/drywall/policy.d";
 constexpr std::size_t most_bytes = yaml::Limits{}.bytes + 1;  // one more than allowed: yaml::load then says so
 
 /// Empty if it cannot be read.
-yaml::Documents load_configuration() {
-  Result<std::string> text = read_file(configuration_file, most_bytes);
-  return text ? yaml::load({configuration_file, std::move(*text)}) : yaml::Documents();
+yaml::Documents load_configuration(const fs::path& path = configuration_file) {
+  Result<std::string> text = read_file(path.string(), most_bytes);
+  return text ? yaml::load({path.string(), std::move(*text)}) : yaml::Documents();
+}
+
+std::optional<std::string> value_of(const yaml::Documents& documents, std::string_view key) {
+  const yaml::Node* value = documents.roots.empty() ? nullptr : documents.roots.front().find(key);
+  if (value == nullptr || value->text.empty()) return std::nullopt;
+  return value->text;
 }
 
 }  // namespace
 
+Settings settings_in(const fs::path& configuration) {
+  const yaml::Documents documents = load_configuration(configuration);
+  return {value_of(documents, "node"), value_of(documents, "policy_dir").value_or(usual_directory)};
+}
+
 std::optional<std::string> configured(std::string_view key) {
-  const yaml::Documents documents = load_configuration();
-  const yaml::Node* value = documents.roots.empty() ? nullptr : documents.roots.front().find(key);
-  if (value == nullptr || value->text.empty()) return std::nullopt;
-  return value->text;
+  return value_of(load_configuration(), key);
 }
 
 Labels configured_labels() {

@@ -16,6 +16,14 @@ namespace drywall::cli {
 
 inline constexpr const char* configuration_file = "/etc/drywall/drywall.yaml";
 
+/// What a drywall.yaml sets of where things are.
+struct Settings {
+  std::optional<std::string> node;  // nothing: the host's name
+  std::string policy_dir;
+};
+/// The defaults in place of what cannot be read.
+[[nodiscard]] Settings settings_in(const std::filesystem::path& configuration);
+
 /// What /etc/drywall/drywall.yaml sets that key to; nothing if it cannot be read or does not.
 [[nodiscard]] std::optional<std::string> configured(std::string_view key);
 /// Its `labels`; none if it cannot be read or has none.

@@ -50,6 +50,7 @@ Run declare_flows(CLI::App& app);
 Run declare_preview(CLI::App& app);
 Run declare_reload(CLI::App& app);
 Run declare_doctor(CLI::App& app);
+Run declare_init(CLI::App& app);
 Run declare_version(CLI::App& app);
 
 }  // namespace drywall::cli

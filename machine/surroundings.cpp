@@ -3,13 +3,13 @@
 
 #include <sys/utsname.h>
 
-#include <charconv>
 #include <fstream>
 #include <sstream>
 
 #include "machine/ipsec.h"
 #include "machine/legacy_tables.h"
 #include "machine/nft_tables.h"
+#include "machine/socket_owners.h"
 
 namespace drywall {
 namespace {
@@ -49,31 +49,11 @@ std::uint64_t inode_of_port(std::uint32_t port) {
   return 0;
 }
 
-bool has_socket(const fs::path& process, const std::string& socket) {
-  std::error_code error;
-  for (fs::directory_iterator entry(process / "fd", error), end; !error && entry != end; entry.increment(error)) {
-    std::error_code ignored;
-    if (fs::read_symlink(entry->path(), ignored) == socket) return true;
-  }
-  return false;
-}
-
 GroupHolder who_has(std::uint32_t port) {
-  GroupHolder holder{port, 0, {}};
-  const std::uint64_t inode = inode_of_port(port);
-  if (inode == 0) return holder;
-  const std::string socket = "socket:[" + std::to_string(inode) + "]";
-  std::error_code error;
-  for (fs::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
-    const std::string name = entry->path().filename();
-    std::uint32_t process = 0;
-    const auto [stop, wrong] = std::from_chars(name.data(), name.data() + name.size(), process);
-    if (wrong != std::errc{} || stop != name.data() + name.size() || !has_socket(entry->path(), socket)) continue;
-    holder.process = process;
-    std::ifstream(entry->path() / "comm") >> holder.name;
-    break;
-  }
-  return holder;
+  const auto owners = read_socket_owners();
+  const auto owner = owners.find(inode_of_port(port));
+  if (owner == owners.end()) return {port, 0, {}};
+  return {port, owner->second.id, owner->second.name};
 }
 
 /// Whether the kernel has nfnetlink_log, or a module that it can load.
