@@ -3,7 +3,9 @@
 #include <CLI/Formatter.hpp>
 #include <array>
 #include <cstdio>
+#include <string_view>
 
+#include "cli/complete.h"
 #include "cli/verb.h"
 
 namespace drywall::cli {
@@ -39,6 +41,9 @@ Exit run(int argc, char** argv) {
   for (std::size_t i = 0; i < verbs.size(); ++i) {
     apps[i] = app.add_subcommand(verbs[i].name, verbs[i].summary);
     runs[i] = verbs[i].declare(*apps[i]);
+  }
+  if (argc >= 2 && std::string_view(argv[1]) == "--complete") {  // for shells (packaging/completion)
+    return complete(app, {argv + 2, argv + argc});
   }
   try {
     app.parse(argc, argv);
