@@ -6,6 +6,7 @@
 . "${0%/*}/lib.sh"
 need ufw ufw
 need iptables-nft iptables
+[ -r /etc/ufw/user.rules ] || { echo "only root can read ufw's files" && exit 77; }
 case $(iptables -V) in *nf_tables*) ;; *) echo "iptables is not iptables-nft here" && exit 77 ;; esac
 
 neighbour client 1
