@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-# docs/schema/drywall-policy.schema.json and docs/policy.md say what `drywall check` says.
+# docs/schema/drywall-policy.schema.json and the manuals with policies in them say what `drywall check` says.
 #
 #   tests/check/schema_test.py [-v]      DRYWALL_BUILD: where the binary is, default build
 #
 # The schema refuses no document that `check` accepts, and at least so many of the others as the floors below say; every
-# ```yaml block of docs/policy.md passes `check`. Python 3.11, standard library only. Last line: `N passed, N failed`.
+# ```yaml block of the manuals below passes `check`. Python 3.11, standard library only. Last line: `N passed, N failed`.
 
 import copy
 import functools
@@ -22,6 +22,8 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCHEMA = os.path.join(ROOT, 'docs/schema/drywall-policy.schema.json')
 DRYWALL = os.path.join(os.environ.get('DRYWALL_BUILD') or os.path.join(ROOT, 'build'), 'drywall')
+
+MANUALS = ['docs/policy.md', 'docs/coexistence.md', 'docs/moving.md']
 
 # How many of the invalid documents the schema refuses. More is better; fewer is a schema that has rotted.
 FLOOR_OF_VECTORS = 110  # of 114
@@ -592,14 +594,15 @@ def yaml_blocks(path):
 
 
 def test_manual(count, schema):
-    blocks = 0
-    for line, text in yaml_blocks(os.path.join(ROOT, 'docs/policy.md')):
-        blocks += 1
-        accepted, said = check(('yaml', text))
-        count.judge('docs/policy.md:%d passes check' % line, None if accepted else said)
-        for document in Yaml.documents(text):
-            count.judge('docs/policy.md:%d' % line, schema.complaint(schema.root, document, ''))
-    count.judge('docs/policy.md has examples', None if blocks else 'no ```yaml block was found')
+    for name in MANUALS:
+        blocks = 0
+        for line, text in yaml_blocks(os.path.join(ROOT, name)):
+            blocks += 1
+            accepted, said = check(('yaml', text))
+            count.judge('%s:%d passes check' % (name, line), None if accepted else said)
+            for document in Yaml.documents(text):
+                count.judge('%s:%d' % (name, line), schema.complaint(schema.root, document, ''))
+        count.judge('%s has examples' % name, None if blocks else 'no ```yaml block was found')
 
 
 def main():
