@@ -208,6 +208,7 @@ class Daemon {
   Loaded enforce(Inputs inputs);
   void follow_host();
   void note_generation(const Loaded& loaded, Reason reason, milliseconds took);
+  void note_warm_up(const WarmUp& warm_up);
   void note_success(const Loaded& loaded, Reason reason, milliseconds took);
   void note_failure(const Loaded& loaded, Reason reason);
   void fall_back_to_last_good();
@@ -400,6 +401,7 @@ Loaded Daemon::enforce(Inputs inputs) {
   for (Diagnostic& diagnostic : loaded.diagnostics) {
     if (diagnostic.at.file.empty()) diagnostic.at.file = policy_dir();
   }
+  if (loaded.warm_up) note_warm_up(*loaded.warm_up);
   return loaded;
 }
 
@@ -438,6 +440,18 @@ void Daemon::note_generation(const Loaded& loaded, Reason reason, milliseconds t
                   {"DRYWALL_RULES", fmt::format("{}", rules)},
                   {"DRYWALL_MS", fmt::format("{}", took.count())}});
   if (bus_) bus_->tell_generation(number());
+}
+
+void Daemon::note_warm_up(const WarmUp& warm_up) {
+  const std::string text =
+      fmt::format("before the first rules, {} live connections were entered into connection tracking, in {} us",
+                  warm_up.entered.fresh, warm_up.took.count());
+  journal_.write(LogLevel::info, message_id::first_load, text,
+                 {{"DRYWALL_CONNECTIONS", fmt::format("{}", warm_up.entered.fresh)},
+                  {"DRYWALL_US", fmt::format("{}", warm_up.took.count())}});
+  for (const std::string& warning : warm_up.warnings) {
+    journal_.write(LogLevel::warning, message_id::first_load, warning);
+  }
 }
 
 void Daemon::note_success(const Loaded& loaded, Reason reason, milliseconds took) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "directory/sha256.h"
@@ -16,6 +17,8 @@ namespace {
 const std::optional<std::string>& comment_of(const TableComments& comments, Family family) {
   return family == Family::v4 ? comments.v4 : comments.v6;
 }
+
+constexpr const char* warm_up_comment = "no rules yet: the kernel gets to know live connections";
 
 bool has_table(const Ruleset& ruleset, Family family) {
   return std::ranges::any_of(ruleset.tables, [&](const Table& table) { return table.family == family; });
@@ -167,6 +170,24 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
   return std::nullopt;
 }
 
+bool Enforcer::had_rules() const {
+  if (in_force_) return !in_force_->generation->ruleset.tables.empty();
+  return saved_ && saved_->rendering != rendering_of(Ruleset{});
+}
+
+WarmUp Enforcer::warm_up_for(const Generation& generation) {
+  const auto track = [&]() -> std::optional<Failure> {
+    const Result<NftSocket*> nft = socket();
+    if (!nft) return nft.error();
+    const EncodeOptions options{
+        .first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = warm_up_comment};
+    const Ruleset ruleset = tracking_only(generation.ruleset);
+    const auto applied = (*nft)->apply(encode_replacement(ruleset, options), comments_for(ruleset, warm_up_comment));
+    return applied ? std::nullopt : std::optional(applied.error().failure);
+  };
+  return warm_up(track, had_rules() ? Forwarded::not_waited_for : forwarded_here());
+}
+
 std::optional<Enforcer::Last> Enforcer::last() const {
   if (in_force_) {
     return Last{in_force_->number, in_force_->applied_at, in_force_->generation->rendering, &in_force_->inputs->files,
@@ -209,9 +230,17 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
                        before->rendering == generation.rendering;
   const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering);
   const std::uint64_t number = is_same ? before->number : highest_number_ + 1;
+  if (*comments == TableComments{} && !generation.ruleset.tables.empty()) {
+    loaded.warm_up = warm_up_for(generation);
+    for (const std::string& warning : loaded.warm_up->warnings) {
+      loaded.diagnostics.push_back({{}, 1, Severity::warning, "first-load", warning, {}, {}});
+      candidate.warnings.push_back(loaded.diagnostics.back());
+    }
+  }
   if (!in_kernel) {
     const std::shared_ptr<const Generation> now = held(*comments, inputs);
     if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, now ? &now->ruleset : nullptr)) {
+      if (loaded.warm_up) std::ignore = put_into_kernel(Generation{}, 0, nullptr);
       loaded.result = Loaded::Result::refused;
       loaded.diagnostics.push_back(std::move(*refusal));
       return loaded;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config.h"
+#include "daemon/first_load.h"
 #include "daemon/generation.h"
 #include "daemon/host.h"
 #include "daemon/netlink.h"
@@ -58,6 +59,7 @@ struct Loaded {
   Result result = Result::unchanged;
   Diagnostics diagnostics;
   std::vector<FileChange> changed;
+  std::optional<WarmUp> warm_up;  // nothing unless the kernel held no rules of ours
   [[nodiscard]] bool ok() const { return result == Result::unchanged || result == Result::in_force; }
 };
 
@@ -100,6 +102,9 @@ class Enforcer {
   ///   before  what the kernel holds of ours, so that only the difference is sent; null: not known
   [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number,
                                                           const Ruleset* before);
+  /// Before the first rules. Those that were there before reach further back than tracking: nothing is waited for then.
+  [[nodiscard]] WarmUp warm_up_for(const Generation& generation);
+  [[nodiscard]] bool had_rules() const;
   /// The generation that the kernel holds, if it can be told: the one in force, or, at a start, the one saved on disk.
   [[nodiscard]] std::shared_ptr<const Generation> held(const TableComments& comments, const Inputs& inputs) const;
   /// What is to be in force, if the kernel takes it.

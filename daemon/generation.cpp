@@ -80,9 +80,13 @@ Built build(std::span<const yaml::SourceFile> files, const Config& config, const
     return built;
   }
   generation.ruleset = std::move(*ruleset);
-  generation.rendering = sha256(nft_text(generation.ruleset));
+  generation.rendering = rendering_of(generation.ruleset);
   built.generation = std::make_shared<const Generation>(std::move(generation));
   return built;
+}
+
+std::string rendering_of(const Ruleset& ruleset) {
+  return sha256(nft_text(ruleset));
 }
 
 std::size_t count_rules(const Ruleset& ruleset) {

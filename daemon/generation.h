@@ -42,6 +42,9 @@ struct Built {
 
 [[nodiscard]] RenderOptions render_options(const Config& config);
 
+/// SHA-256 of the ruleset as text.
+[[nodiscard]] std::string rendering_of(const Ruleset& ruleset);
+
 [[nodiscard]] std::size_t count_rules(const Ruleset& ruleset);
 
 /// The comment of our tables: which generation the kernel holds, and what of.
