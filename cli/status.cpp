@@ -31,7 +31,12 @@ Json documented(const Json& status) {
   document["diagnostics"] = arranged_diagnostics(at(status, "diagnostics"));
   document["policies"] = arranged(at(status, "policies"), {{"enforced"}, {"staged"}});
   document["failsafe"] = arranged(at(status, "failsafe"), {{"inbound"}, {"outbound"}});
-  document["kernel"] = arranged(at(status, "kernel"), {{"in_sync"}, {"healed"}, {"last_heal", Key::null_if_absent}});
+  document["kernel"] = arranged(at(status, "kernel"), {{"in_sync"},
+                                                       {"healed"},
+                                                       {"last_heal", Key::null_if_absent},
+                                                       {"last_open_us", Key::null_if_absent},
+                                                       {"longest_open_us", Key::null_if_absent},
+                                                       {"owned", Key::null_if_absent}});
   document["evidence"] =
       arranged(at(status, "evidence"),
                {{"since"}, {"lost"}, {"gaps"}, {"evicted"}, {"limited"}, {"full"}, {"unheard"}, {"receive_buffer"}});
@@ -73,6 +78,12 @@ void print_row(std::string_view name, std::string_view value) {
 }
 
 /// Numbers only when they matter: a table that is full keeps new connections out.
+/// How long the rules were gone, at most.
+std::string open_text(const Json& longest_us) {
+  if (!longest_us.is_number()) return {};
+  return fmt::format(", open for {:.1f} ms at most", longest_us.get<double>() / 1000);
+}
+
 std::string conntrack_text(std::uint64_t entries, std::uint64_t limit) {
   const std::string everywhere = "on for all traffic of this host";
   return 2 * entries < limit ? everywhere : fmt::format("{}: {} of {} connections", everywhere, entries, limit);
@@ -111,8 +122,9 @@ void print_table(const Json& status) {
   print_row("failsafe in", joined(at(failsafe, "inbound")));
   print_row("failsafe out", joined(at(failsafe, "outbound")));
   const Json& kernel = at(status, "kernel");
-  print_row("kernel",
-            fmt::format("{}, healed {} times", sync_text(at(kernel, "in_sync")), number_at(kernel, "healed")));
+  print_row("kernel", fmt::format("{}, healed {} times{}{}", sync_text(at(kernel, "in_sync")),
+                                  number_at(kernel, "healed"), open_text(at(kernel, "longest_open_us")),
+                                  at(kernel, "owned") == true ? ", nobody else can change it" : ""));
   if (const Json& conntrack = at(status, "conntrack"); conntrack.is_object()) {
     print_row("conntrack", conntrack_text(number_at(conntrack, "entries"), number_at(conntrack, "limit")));
   }

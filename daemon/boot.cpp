@@ -3,13 +3,34 @@
 
 #include <fmt/format.h>
 
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "daemon/generation.h"
 #include "daemon/netlink.h"
 #include "directory/snapshot.h"
+#include "machine/netlink_message.h"
 
 namespace drywall {
+
+void forget_owner(std::span<std::byte> batch) {
+  while (batch.size() >= sizeof(nlmsghdr)) {
+    nlmsghdr header;
+    std::memcpy(&header, batch.data(), sizeof header);
+    if (header.nlmsg_len < sizeof header || header.nlmsg_len > batch.size()) return;
+    const auto message = batch.first(header.nlmsg_len);
+    batch = batch.subspan(std::min<std::size_t>(batch.size(), MNL_ALIGN(header.nlmsg_len)));
+    if (header.nlmsg_type != nft_type(NFT_MSG_NEWTABLE)) continue;
+    const auto attributes = message.subspan(std::min(message.size(), sizeof header + MNL_ALIGN(sizeof(nfgenmsg))));
+    for_each_attribute(attributes, [&](int type, Attribute value) {
+      if (type == NFTA_TABLE_FLAGS)
+        std::fill_n(attributes.begin() + (value.data() - attributes.data()), value.size(), std::byte{0});
+    });
+  }
+}
 
 Result<std::string> load_at_boot(const std::string& state_dir) {
   Result<std::optional<SavedBatch>> saved = load_batch(state_dir);
@@ -21,6 +42,7 @@ Result<std::string> load_at_boot(const std::string& state_dir) {
   const Result<TableComments> comments = nft->read_comments();
   if (!comments) return tl::unexpected(comments.error());
   if (*comments != TableComments{}) return "the kernel holds our tables already: nothing changed";
+  if (!nft->offers_owner()) forget_owner(batch.bytes);
   const std::string comment = to_string(GenerationComment{batch.generation, batch.rendering});
   const auto applied = nft->apply(Transaction{.bytes = std::move(batch.bytes), .origins = {}}, {comment, comment});
   if (!applied) return tl::unexpected(applied.error().failure);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "policy/result.h"
@@ -13,5 +15,9 @@ namespace drywall {
 ///   errors   the saved state cannot be used, with the command that gives it up, or the kernel refused it; nothing
 ///   changed
 [[nodiscard]] Result<std::string> load_at_boot(const std::string& state_dir);
+
+/// Makes the batch's tables anybody's, for a kernel that does not know tables of one owner: the saved batch may be from
+/// another one.
+void forget_owner(std::span<std::byte> batch);
 
 }  // namespace drywall

@@ -290,6 +290,11 @@ struct Reader {
     config.labels = reading::read_labels(reader, value, "labels");
   }
 
+  void own_tables(const yaml::Node& value) {
+    const auto what = word<OwnTables>(value, {{"auto", OwnTables::where_offered}, {"no", OwnTables::no}});
+    if (what) config.own_tables = *what;
+  }
+
   void log_level(const yaml::Node& value) {
     const auto level = word<LogLevel>(value, {{"error", LogLevel::error},
                                               {"warning", LogLevel::warning},
@@ -318,6 +323,7 @@ constexpr std::array keys{Key{"node", &Reader::node},
                           Key{"promotion", &Reader::promotion},
                           Key{"host_endpoint", &Reader::host_endpoint},
                           Key{"labels", &Reader::labels},
+                          Key{"own_tables", &Reader::own_tables},
                           Key{"log_level", &Reader::log_level}};
 
 void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& key, const yaml::Node& value) {

@@ -17,6 +17,9 @@
 
 namespace drywall {
 
+/// Whether our tables are ours alone while the daemon runs, where the kernel offers it.
+enum class OwnTables : std::uint8_t { no, where_offered };
+
 enum class LogLevel : std::uint8_t { error, warning, info, debug };
 
 /// How much must have been seen before a staged policy is ready to be promoted.
@@ -36,6 +39,7 @@ struct Config {
   std::uint16_t nflog_group = 4242;
   LogEnforced log_enforced = LogEnforced::all;
   HookPriorities priorities;
+  OwnTables own_tables = OwnTables::no;
   std::optional<std::vector<FailsafePort>> failsafe_inbound;
   std::optional<std::vector<FailsafePort>> failsafe_outbound;
   std::optional<std::vector<std::string>> workload_prefixes;

@@ -272,11 +272,14 @@ class Daemon {
   Clock::time_point sure_until_;  // for lost events; see make_sure()
   struct Unhealed {
     std::string cause;
+    Clock::time_point since;  // when the kernel told
     Diagnostic refusal;
   };
   std::optional<Unhealed> unhealed_;  // our tables could not be put back
   std::uint64_t healed_ = 0;
   std::optional<Timestamp> last_heal_;
+  std::optional<std::chrono::microseconds> last_open_;
+  std::optional<std::chrono::microseconds> longest_open_;
 
   std::optional<NflogReader> nflog_;
   std::optional<Failure> nflog_failure_;
@@ -623,19 +626,21 @@ void Daemon::heal(const std::string& cause, Clock::time_point noticed) {
   if (std::optional<Diagnostic> refusal = enforcer_.restore()) {
     refusal->message = fmt::format("{}, and they could not be put back: {}", cause, refusal->message);
     if (refusal->at.file.empty()) refusal->at.file = policy_dir();
-    unhealed_ = Unhealed{cause, *refusal};
+    unhealed_ = Unhealed{cause, noticed, *refusal};
     if (!is_news) return;  // each tick tries again
     journal_.write(LogLevel::error, message_id::healed, refusal->message);
     if (bus_) bus_->tell_properties();
     return;
   }
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - noticed);
+  const auto open = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - noticed);
+  last_open_ = open;
+  longest_open_ = std::max(open, longest_open_.value_or(open));
   ++healed_;
   last_heal_ = utc_now();
   journal_.write(
       LogLevel::warning, message_id::healed,
-      fmt::format("{}: generation {} was put back {} us after the kernel had told", cause, number(), took.count()),
-      {{"DRYWALL_GENERATION", fmt::format("{}", number())}, {"DRYWALL_US", fmt::format("{}", took.count())}});
+      fmt::format("{}: generation {} was put back {} us after the kernel had told", cause, number(), open.count()),
+      {{"DRYWALL_GENERATION", fmt::format("{}", number())}, {"DRYWALL_US", fmt::format("{}", open.count())}});
   if (bus_) bus_->tell_properties();
 }
 
@@ -724,7 +729,7 @@ Evidence Daemon::evidence() {
 
 void Daemon::tick() {
   table_.tick(utc_now());
-  if (unhealed_) heal(std::string(unhealed_->cause), Clock::now());
+  if (unhealed_) heal(std::string(unhealed_->cause), unhealed_->since);
   if (Clock::now() - audited_ >= audit_interval) audit();
   if (Clock::now() - marked_ >= mark_interval) leave_mark();
   previewer_.tick(utc_now(), table_.counters().lost + audit_.findings().unheard);
@@ -884,6 +889,9 @@ Json Daemon::status() {
   status.in_sync = enforcer_.in_sync();
   status.healed = healed_;
   status.last_heal = last_heal_;
+  status.last_open = last_open_;
+  status.longest_open = longest_open_;
+  status.owned = enforcer_.owns_tables();
   status.evidence = evidence();
   status.nflog_group = nflog_group_;
   status.conntrack = conntrack_use();

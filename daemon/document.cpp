@@ -217,6 +217,10 @@ Json evidence_document(const Evidence& evidence) {
           {"receive_buffer", evidence.receive_buffer}};
 }
 
+Json microseconds(const std::optional<std::chrono::microseconds>& duration) {
+  return duration ? Json(duration->count()) : Json(nullptr);
+}
+
 Json conntrack_document(const std::optional<ConntrackUse>& use) {
   return use ? Json{{"entries", use->entries}, {"limit", use->limit}} : Json(nullptr);
 }
@@ -251,7 +255,10 @@ Json status_document(const Status& status) {
       {"kernel",
        {{"in_sync", status.in_sync ? Json(*status.in_sync) : Json(nullptr)},
         {"healed", status.healed},
-        {"last_heal", time(status.last_heal)}}},
+        {"last_heal", time(status.last_heal)},
+        {"last_open_us", microseconds(status.last_open)},
+        {"longest_open_us", microseconds(status.longest_open)},
+        {"owned", status.owned ? Json(*status.owned) : Json(nullptr)}}},
       {"conntrack", conntrack_document(status.conntrack)},
       {"evidence", evidence_document(status.evidence)},
       {"nflog", {{"group", std::uint64_t{status.nflog_group}}, {"bound", status.evidence.receive_buffer > 0}}},

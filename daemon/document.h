@@ -50,6 +50,9 @@ struct Status {
   std::optional<bool> in_sync;             // nothing: the kernel could not be asked
   std::uint64_t healed = 0;                // times that our tables were put back
   std::optional<Timestamp> last_heal;
+  std::optional<std::chrono::microseconds> last_open;     // from the kernel's word to the end of the last heal
+  std::optional<std::chrono::microseconds> longest_open;  // of all of them
+  std::optional<bool> owned;                              // nobody else can change our tables; nothing: there are none
   Evidence evidence;
   std::uint16_t nflog_group = 0;
   std::optional<ConntrackUse> conntrack;  // nothing: the kernel has not loaded it

@@ -20,6 +20,14 @@ const std::optional<std::string>& comment_of(const TableComments& comments, Fami
 
 constexpr const char* warm_up_comment = "no rules yet: the kernel gets to know live connections";
 
+TableOwner owner_for(OwnTables own, const NftSocket& nft) {
+  return own == OwnTables::where_offered && nft.offers_owner() ? TableOwner::sender : TableOwner::anybody;
+}
+
+bool persists(std::uint32_t flags) {
+  return (flags & persist_flag) != 0;
+}
+
 bool has_table(const Ruleset& ruleset, Family family) {
   return std::ranges::any_of(ruleset.tables, [&](const Table& table) { return table.family == family; });
 }
@@ -44,9 +52,12 @@ Diagnostic kernel_diagnostic(const Refusal& refusal, const Ruleset& ruleset) {
 }
 
 /// As a kernel takes it that does not acknowledge the end of a batch: others do too.
-std::vector<std::byte> batch_for_any_kernel(const Generation& generation, std::uint64_t number) {
-  const EncodeOptions options{
-      .first_sequence = 1, .acks_end = false, .generation = to_string(GenerationComment{number, generation.rendering})};
+std::vector<std::byte> batch_for_any_kernel(const Generation& generation, std::uint64_t number, TableOwner owner) {
+  const EncodeOptions options{.first_sequence = 1,
+                              .acks_end = false,
+                              .generation = to_string(GenerationComment{number, generation.rendering}),
+                              .owner = owner,
+                              .held = {owner, owner}};
   return encode_replacement(generation.ruleset, options).bytes;
 }
 
@@ -152,11 +163,11 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
   const Result<NftSocket*> nft = socket();
   if (!nft) return kernel_diagnostic({nft.error(), {}}, generation.ruleset);
   const std::string comment = to_string(GenerationComment{number, generation.rendering});
-  const auto apply = [&](const Ruleset* from) {
-    const EncodeOptions options{
-        .first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = comment};
-    const Transaction transaction = from == nullptr ? encode_replacement(generation.ruleset, options)
-                                                    : encode_change(*from, generation.ruleset, options);
+  const auto apply = [&](const Ruleset* from) -> tl::expected<void, Refusal> {
+    const Result<EncodeOptions> options = encode_options(**nft, comment);
+    if (!options) return tl::unexpected(Refusal{options.error(), {}});
+    const Transaction transaction = from == nullptr ? encode_replacement(generation.ruleset, *options)
+                                                    : encode_change(*from, generation.ruleset, *options);
     return (*nft)->apply(transaction, comments_for(generation.ruleset, comment));
   };
   auto applied = apply(before);
@@ -170,6 +181,47 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
   return std::nullopt;
 }
 
+Result<EncodeOptions> Enforcer::encode_options(NftSocket& nft, std::string comment) const {
+  const Result<TableFlags> flags = nft.read_flags();
+  if (!flags) return tl::unexpected(flags.error());
+  EncodeOptions options{.first_sequence = nft.next_sequence(),
+                        .acks_end = nft.acks_end(),
+                        .generation = std::move(comment),
+                        .owner = owner_for(own_tables_, nft)};
+  for (std::size_t i = 0; i < flags->size(); ++i) {
+    const auto& held = (*flags)[i];
+    options.held[i] = held ? (persists(*held) ? TableOwner::sender : TableOwner::anybody) : options.owner;
+  }
+  return options;
+}
+
+Result<bool> Enforcer::take_over_tables(NftSocket& nft) {
+  const Result<TableFlags> flags = nft.read_flags();
+  if (!flags) return tl::unexpected(flags.error());
+  const TableOwner owner = owner_for(own_tables_, nft);
+  std::vector<Family> orphans;
+  bool is_right = true;
+  for (const Family family : both_families) {
+    const auto& held = (*flags)[static_cast<std::size_t>(family)];
+    if (!held) continue;
+    is_right &= persists(*held) == (owner == TableOwner::sender);
+    if (persists(*held) && (*held & owner_flag) == 0) orphans.push_back(family);
+  }
+  if (!is_right || orphans.empty()) return is_right;
+  const Result<TableComments> comments = nft.read_comments();
+  if (!comments) return tl::unexpected(comments.error());
+  const EncodeOptions options{.first_sequence = nft.next_sequence(), .acks_end = nft.acks_end(), .generation = {}};
+  return nft.apply(encode_adoption(orphans, options), *comments).has_value();
+}
+
+std::optional<bool> Enforcer::owns_tables() {
+  const Result<NftSocket*> nft = socket();
+  if (!nft) return std::nullopt;
+  const Result<TableFlags> flags = (*nft)->read_flags();
+  if (!flags || std::ranges::none_of(*flags, [](const auto& held) { return held.has_value(); })) return std::nullopt;
+  return std::ranges::all_of(*flags, [](const auto& held) { return !held || (*held & owner_flag) != 0; });
+}
+
 bool Enforcer::had_rules() const {
   if (in_force_) return !in_force_->generation->ruleset.tables.empty();
   return saved_ && saved_->rendering != rendering_of(Ruleset{});
@@ -179,10 +231,10 @@ WarmUp Enforcer::warm_up_for(const Generation& generation) {
   const auto track = [&]() -> std::optional<Failure> {
     const Result<NftSocket*> nft = socket();
     if (!nft) return nft.error();
-    const EncodeOptions options{
-        .first_sequence = (*nft)->next_sequence(), .acks_end = (*nft)->acks_end(), .generation = warm_up_comment};
+    const Result<EncodeOptions> options = encode_options(**nft, warm_up_comment);
+    if (!options) return options.error();
     const Ruleset ruleset = tracking_only(generation.ruleset);
-    const auto applied = (*nft)->apply(encode_replacement(ruleset, options), comments_for(ruleset, warm_up_comment));
+    const auto applied = (*nft)->apply(encode_replacement(ruleset, *options), comments_for(ruleset, warm_up_comment));
     return applied ? std::nullopt : std::optional(applied.error().failure);
   };
   return warm_up(track, had_rules() ? Forwarded::not_waited_for : forwarded_here());
@@ -215,9 +267,11 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const Generation& generation = *candidate.generation;
   const Result<NftSocket*> nft = socket();
   const Result<TableComments> comments = nft ? (*nft)->read_comments() : tl::unexpected(nft.error());
-  if (!comments) {
+  own_tables_ = inputs.config.own_tables;
+  const Result<bool> is_owner_right = comments ? take_over_tables(**nft) : tl::unexpected(comments.error());
+  if (!is_owner_right) {
     loaded.result = Loaded::Result::refused;
-    loaded.diagnostics.push_back(kernel_diagnostic({comments.error(), {}}, generation.ruleset));
+    loaded.diagnostics.push_back(kernel_diagnostic({is_owner_right.error(), {}}, generation.ruleset));
     return loaded;
   }
   for (const Family family : both_families) {
@@ -228,7 +282,7 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const std::optional<Last> before = last();
   const bool is_same = before && *before->files == inputs.files && *before->config_file == inputs.config_file &&
                        before->rendering == generation.rendering;
-  const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering);
+  const bool in_kernel = holds(*comments, generation.ruleset, generation.rendering) && *is_owner_right;
   const std::uint64_t number = is_same ? before->number : highest_number_ + 1;
   if (*comments == TableComments{} && !generation.ruleset.tables.empty()) {
     loaded.warm_up = warm_up_for(generation);
@@ -238,7 +292,7 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
     }
   }
   if (!in_kernel) {
-    const std::shared_ptr<const Generation> now = held(*comments, inputs);
+    const std::shared_ptr<const Generation> now = *is_owner_right ? held(*comments, inputs) : nullptr;
     if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, now ? &now->ruleset : nullptr)) {
       if (loaded.warm_up) std::ignore = put_into_kernel(Generation{}, 0, nullptr);
       loaded.result = Loaded::Result::refused;
@@ -251,7 +305,9 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const Timestamp applied_at = is_unchanged ? before->applied_at : now;
   if (!is_same) {
     writer_.save({number, applied_at, generation.rendering, inputs.files, inputs.config_file},
-                 [generation = candidate.generation, number] { return batch_for_any_kernel(*generation, number); });
+                 [generation = candidate.generation, number, owner = owner_for(own_tables_, **nft)] {
+                   return batch_for_any_kernel(*generation, number, owner);
+                 });
   }
   highest_number_ = std::max(highest_number_, number);
   in_force_ = InForce{number, applied_at, std::move(candidate.inputs), std::move(candidate.generation),

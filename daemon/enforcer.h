@@ -90,6 +90,8 @@ class Enforcer {
   [[nodiscard]] std::optional<Diagnostic> restore();
   /// The netlink port that our changes are made from; nothing: nf_tables cannot be reached.
   [[nodiscard]] std::optional<std::uint32_t> port();
+  /// Whether nobody else can change our tables. Nothing: the kernel could not be asked, or holds none.
+  [[nodiscard]] std::optional<bool> owns_tables();
   /// How much of the kernel's rules a change made anew: counters of the rest go on.
   enum class Extent : std::uint8_t { all, difference };
   /// Called when the kernel's rules were changed, with the rendering of those in force now.
@@ -102,6 +104,11 @@ class Enforcer {
   ///   before  what the kernel holds of ours, so that only the difference is sent; null: not known
   [[nodiscard]] std::optional<Diagnostic> put_into_kernel(const Generation& generation, std::uint64_t number,
                                                           const Ruleset* before);
+  /// Encodes for the kernel as it is now, and for the owner that our tables shall have.
+  [[nodiscard]] Result<EncodeOptions> encode_options(NftSocket& nft, std::string comment) const;
+  /// Takes tables that persist and belong to nobody, as an earlier run left them.
+  ///   returns  whether our tables have the owner that they shall have
+  [[nodiscard]] Result<bool> take_over_tables(NftSocket& nft);
   /// Before the first rules. Those that were there before reach further back than tracking: nothing is waited for then.
   [[nodiscard]] WarmUp warm_up_for(const Generation& generation);
   [[nodiscard]] bool had_rules() const;
@@ -130,6 +137,7 @@ class Enforcer {
   std::optional<Failure> saved_failure_;
   std::uint64_t highest_number_ = 0;
   std::optional<InForce> in_force_;
+  OwnTables own_tables_ = OwnTables::no;  // of the configuration that is being loaded, or was last
   std::function<void(const std::string&, Extent)> on_change_ = [](const std::string&, Extent) {};
   SnapshotWriter writer_;
 };

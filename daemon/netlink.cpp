@@ -67,6 +67,7 @@ class Request {
     std::memcpy(mnl_nlmsg_put_extra_header(header_, sizeof body), &body, sizeof body);
   }
   void put(std::uint16_t type, const char* text) { mnl_attr_put_strz(header_, type, text); }
+  void put(std::uint16_t type, std::uint32_t number) { mnl_attr_put_u32(header_, type, htobe32(number)); }
   [[nodiscard]] std::span<const std::byte> bytes() const { return {buffer_.data(), header_->nlmsg_len}; }
 
  private:
@@ -184,6 +185,9 @@ Result<NftSocket> NftSocket::open() {
   const Result<bool> acks = opened.probe_end();
   if (!acks) return tl::unexpected(acks.error());
   opened.acks_end_ = *acks;
+  const Result<bool> owner = opened.probe_owner();
+  if (!owner) return tl::unexpected(owner.error());
+  opened.offers_owner_ = *owner;
   return opened;
 }
 
@@ -251,6 +255,29 @@ Result<bool> NftSocket::probe_end() {
   if (failed.error == EPERM) return tl::unexpected(Failure{"use", "nf_tables", EPERM, "CAP_NET_ADMIN is missing"});
   if (failed.error != 0) return tl::unexpected(Failure{"use", "nf_tables", failed.error, failed.words});
   return acknowledged;
+}
+
+/// A batch without an end is checked and then undone.
+Result<bool> NftSocket::probe_owner() {
+  const std::uint32_t first = sequence_;
+  sequence_ += 2;
+  const Request begin(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, first, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+  Request table(nft_type(NFT_MSG_NEWTABLE), NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE, first + 1, NFPROTO_IPV4, 0);
+  table.put(NFTA_TABLE_NAME, "drywall-asks");
+  table.put(NFTA_TABLE_FLAGS, flags_of(TableOwner::sender));
+  std::vector<std::byte> batch(begin.bytes().begin(), begin.bytes().end());
+  batch.insert(batch.end(), table.bytes().begin(), table.bytes().end());
+  if (const std::optional<Failure> failure = send(batch)) return tl::unexpected(*failure);
+  bool is_taken = false;
+  for (;;) {
+    const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
+      if (message.header.nlmsg_type != NLMSG_ERROR) return;
+      const Answer answer = answer_of(message);
+      is_taken |= answer.error == 0 && answer.sequence == first + 1;
+    });
+    if (!received) return tl::unexpected(received.error());
+    if (*received == Received::nothing) return is_taken;
+  }
 }
 
 tl::expected<void, Refusal> NftSocket::apply(const Transaction& transaction, const TableComments& expected) {
@@ -329,37 +356,41 @@ Result<KernelCounts> NftSocket::read_counts() {
   return counts;
 }
 
-Result<std::optional<std::string>> NftSocket::read_object(Family family, std::string_view set) {
+Result<std::optional<NftSocket::ObjectText>> NftSocket::read_object(Family family, std::string_view set) {
   const bool is_table = set.empty();
   Request request(nft_type(is_table ? NFT_MSG_GETTABLE : NFT_MSG_GETSET), NLM_F_REQUEST, sequence_++,
                   family_number(family), 0);
   request.put(is_table ? std::uint16_t{NFTA_TABLE_NAME} : std::uint16_t{NFTA_SET_TABLE}, table_name);
   if (!is_table) request.put(NFTA_SET_NAME, std::string(set).c_str());
   if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
-  std::optional<std::string> comment;
+  std::optional<ObjectText> object;
   int error = 0;
   const Result<Received> received = receive(fd_.get(), [&](const Message& message) {
     if (message.header.nlmsg_type == NLMSG_ERROR) error = answer_of(message).error;
     if (message.header.nlmsg_type != nft_type(is_table ? NFT_MSG_NEWTABLE : NFT_MSG_NEWSET)) return;
-    comment.emplace();
+    object.emplace();
     for_each_attribute(message.attributes(), [&](int type, Attribute value) {
       if (type == (is_table ? int{NFTA_TABLE_USERDATA} : int{NFTA_SET_USERDATA}))
-        comment = comment_of(value, is_table ? 0 : set_comment);
+        object->comment = comment_of(value, is_table ? 0 : set_comment);
+      if (type == (is_table ? int{NFTA_TABLE_FLAGS} : int{NFTA_SET_FLAGS}) && value.size() == sizeof object->flags) {
+        std::memcpy(&object->flags, value.data(), sizeof object->flags);
+        object->flags = be32toh(object->flags);
+      }
     });
   });
   if (!received) return tl::unexpected(received.error());
   if (error != 0 && error != ENOENT) return tl::unexpected(Failure{"read", table_text(family), error, {}});
-  if (error == 0 && !comment)
-    return tl::unexpected(Failure{"read", table_text(family), 0, "the kernel did not answer"});
-  return comment;
+  if (error == 0 && !object) return tl::unexpected(Failure{"read", table_text(family), 0, "the kernel did not answer"});
+  return object;
 }
 
 Result<std::optional<std::string>> NftSocket::read_comment(Family family) {
-  const Result<std::optional<std::string>> table = read_object(family, "");
-  if (!table || !*table) return table;
-  const Result<std::optional<std::string>> set = read_object(family, generation_set);
-  if (!set) return set;
-  return set->value_or("");
+  const Result<std::optional<ObjectText>> table = read_object(family, "");
+  if (!table) return tl::unexpected(table.error());
+  if (!*table) return std::nullopt;
+  const Result<std::optional<ObjectText>> set = read_object(family, generation_set);
+  if (!set) return tl::unexpected(set.error());
+  return *set ? (*set)->comment : std::string();
 }
 
 Result<TableComments> NftSocket::read_comments() {
@@ -369,6 +400,17 @@ Result<TableComments> NftSocket::read_comments() {
   Result<std::optional<std::string>> v6 = read_comment(Family::v6);
   if (!v6) return tl::unexpected(v6.error());
   return TableComments{std::move(*v4), std::move(*v6)};
+}
+
+Result<TableFlags> NftSocket::read_flags() {
+  discard();
+  TableFlags flags;
+  for (const Family family : both_families) {
+    const Result<std::optional<ObjectText>> table = read_object(family, "");
+    if (!table) return tl::unexpected(table.error());
+    if (*table) flags[static_cast<std::size_t>(family)] = (*table)->flags;
+  }
+  return flags;
 }
 
 std::string comment_of(std::span<const std::byte> user_data, unsigned wanted) {

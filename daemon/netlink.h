@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -42,6 +43,9 @@ struct TableComments {
   bool operator==(const TableComments&) const = default;
 };
 
+/// The flags of `ip drywall` and `ip6 drywall`, by family; nothing: there is no such table.
+using TableFlags = std::array<std::optional<std::uint32_t>, both_families.size()>;
+
 /// The kernel took nothing of a transaction.
 struct Refusal {
   Failure failure;       // the object is the origin's; `detail` is the kernel's own words, if it had any
@@ -53,11 +57,14 @@ struct Refusal {
 /// answers within the system call.
 class NftSocket {
  public:
-  /// Opens the socket and asks once whether the kernel acknowledges the end of a batch (6.10 and later).
+  /// Opens the socket and asks once what the kernel knows: see acks_end(), offers_owner().
   ///   errors  EPERM: CAP_NET_ADMIN is missing
   [[nodiscard]] static Result<NftSocket> open();
 
+  /// Whether the kernel acknowledges the end of a batch (6.10 and later).
   [[nodiscard]] bool acks_end() const { return acks_end_; }
+  /// Whether the kernel knows tables that are one socket's alone and stay when it closes (6.9 and later).
+  [[nodiscard]] bool offers_owner() const { return offers_owner_; }
   /// This socket's address: nf_tables' events say by it who made a change.
   [[nodiscard]] std::uint32_t port() const;
   /// A sequence number that no earlier message of this socket had.
@@ -71,6 +78,7 @@ class NftSocket {
   /// The first counter of each chain of our tables that has a rule tag for its name, and those of what was not logged.
   [[nodiscard]] Result<KernelCounts> read_counts();
   [[nodiscard]] Result<TableComments> read_comments();
+  [[nodiscard]] Result<TableFlags> read_flags();
 
  private:
   explicit NftSocket(Descriptor fd) : fd_(std::move(fd)) {}
@@ -79,13 +87,20 @@ class NftSocket {
   /// Takes what is there already and not wanted any more.
   void discard();
   Result<bool> probe_end();
+  Result<bool> probe_owner();
   Result<std::optional<std::string>> read_comment(Family family);
-  /// What is said of one object, or nothing if there is none; `name` of a set of our table, empty: the table itself.
-  Result<std::optional<std::string>> read_object(Family family, std::string_view set);
+  /// What is said of one object.
+  struct ObjectText {
+    std::string comment;
+    std::uint32_t flags = 0;
+  };
+  /// Nothing if there is no such object; `set` of our table, empty: the table itself.
+  Result<std::optional<ObjectText>> read_object(Family family, std::string_view set);
   Result<bool> add_counts(Family family, KernelCounts& counts);
 
   Descriptor fd_;
   bool acks_end_ = false;
+  bool offers_owner_ = false;
   std::uint32_t sequence_ = 1;
 };
 

@@ -60,7 +60,7 @@ expect_keys() { # VERB PYTHON-EXPRESSION KEYS
 }
 expect_keys status document "version node state generation applied_at policy_dir diagnostics policies endpoints \
 unpoliced_interfaces failsafe kernel conntrack evidence confirm"
-expect_keys status 'document["kernel"]' "in_sync healed last_heal"
+expect_keys status 'document["kernel"]' "in_sync healed last_heal last_open_us longest_open_us owned"
 expect_keys status 'document["evidence"]' "since lost gaps evicted limited full unheard receive_buffer"
 expect_keys status 'document["endpoints"][0]' "kind namespace name interfaces"
 expect_keys status 'document["diagnostics"][0]' "file line column severity code message help" # a warning

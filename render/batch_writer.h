@@ -75,8 +75,9 @@ class BatchWriter {
     control(NFNL_MSG_BATCH_END, options_.acks_end ? NLM_F_ACK : 0, "end of the transaction");
   }
 
-  void new_table(Family family) {
+  void new_table(Family family, TableOwner owner) {
     const TablePtr table = table_of(family);
+    nftnl_table_set_u32(table.get(), NFTNL_TABLE_FLAGS, flags_of(owner));
     nlmsghdr* header = start(NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
     nftnl_table_nlmsg_build_payload(header, table.get());
     finish(header, {fmt::format("table {} {}", family_text(family), table_name), {}, family, {}});

@@ -30,8 +30,8 @@ void write_set(BatchWriter& batch, Family family, const Set& set) {
   batch.add_elements(family, set.name, set.interval, set.elements);
 }
 
-void write_table(BatchWriter& batch, const Table& table) {
-  batch.new_table(table.family);
+void write_table(BatchWriter& batch, const Table& table, TableOwner owner) {
+  batch.new_table(table.family, owner);
   batch.mark_generation(table.family);
   for (const Set& set : table.sets) write_set(batch, table.family, set);
   for (const LimiterSet& limiter : table.limiters) batch.new_limiter(table.family, limiter);
@@ -102,7 +102,7 @@ Transaction encode_change(const Ruleset& before, const Ruleset& after, const Enc
   BatchWriter batch(options);
   batch.begin();
   for (const Family family : change.gone_tables) batch.delete_table(family);
-  for (const Table& table : change.fresh_tables) write_table(batch, table);
+  for (const Table& table : change.fresh_tables) write_table(batch, table, options.owner);
   for (const TableChange& table : change.tables) write_change(batch, table);
   batch.end();
   return batch.take();
@@ -112,11 +112,19 @@ Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& opti
   BatchWriter batch(options);
   batch.begin();
   for (const Family family : both_families) {
-    // Deleting what is not there is an error: so it is made first.
-    batch.new_table(family);
+    // Deleting what is not there is an error: so it is made first. If it is there its flags must be named as they are.
+    batch.new_table(family, options.held[static_cast<std::size_t>(family)]);
     batch.delete_table(family);
   }
-  for (const Table& table : ruleset.tables) write_table(batch, table);
+  for (const Table& table : ruleset.tables) write_table(batch, table, options.owner);
+  batch.end();
+  return batch.take();
+}
+
+Transaction encode_adoption(const std::vector<Family>& tables, const EncodeOptions& options) {
+  BatchWriter batch(options);
+  batch.begin();
+  for (const Family family : tables) batch.new_table(family, TableOwner::sender);
   batch.end();
   return batch.take();
 }

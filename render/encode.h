@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -31,10 +32,22 @@ struct Transaction {
   std::vector<MessageOrigin> origins;  // by message
 };
 
+/// Who may change our tables, as the kernel has it from 6.9 on (enum nft_table_flags).
+enum class TableOwner : std::uint8_t {
+  anybody,  // no flags
+  sender,   // owner and persist: only the socket that sends the batch, until it closes; then anybody
+};
+inline constexpr std::uint32_t owner_flag = 2, persist_flag = 4;  // older headers do not have them
+[[nodiscard]] constexpr std::uint32_t flags_of(TableOwner owner) {
+  return owner == TableOwner::sender ? owner_flag | persist_flag : 0;
+}
+
 struct EncodeOptions {
   std::uint32_t first_sequence = 1;
   bool acks_end = true;
-  std::string generation;  // kept as the comment of a set in both tables
+  std::string generation;                               // kept as the comment of a set in both tables
+  TableOwner owner = TableOwner::anybody;               // of tables that are made
+  std::array<TableOwner, both_families.size()> held{};  // by family, of tables that are replaced; persisting: sender
 };
 
 /// Makes `after` of what the kernel holds of ours, which is `before`, and touches nothing that both have alike.
@@ -42,5 +55,8 @@ struct EncodeOptions {
 
 /// Puts `ruleset` in the place of whatever our tables held, both families in one transaction; no tables: removes ours.
 [[nodiscard]] Transaction encode_replacement(const Ruleset& ruleset, const EncodeOptions& options);
+
+/// Makes the sender the owner of tables that persist and whose owner is gone, and changes nothing else.
+[[nodiscard]] Transaction encode_adoption(const std::vector<Family>& tables, const EncodeOptions& options);
 
 }  // namespace drywall

@@ -72,6 +72,20 @@ TEST_F(Boot, SaysThatNothingWasSaved) {
   EXPECT_EQ(in_kernel(), TableComments{});
 }
 
+TEST(ForgetOwner, MakesTheBatchThatOfTablesWhichAreAnybodys) {
+  Ruleset ruleset;
+  ruleset.tables.resize(2);
+  ruleset.tables[1].family = Family::v6;
+  ruleset.tables[1].enforce.chains = {{{"input"}, BaseHook{Hook::input, 0}, {}}};
+  const auto batch_for = [&](TableOwner owner) {
+    return encode_replacement(ruleset, {.generation = "x", .owner = owner, .held = {owner, owner}}).bytes;
+  };
+  std::vector<std::byte> batch = batch_for(TableOwner::sender);
+  ASSERT_NE(batch, batch_for(TableOwner::anybody));
+  forget_owner(batch);
+  EXPECT_EQ(batch, batch_for(TableOwner::anybody));
+}
+
 TEST_F(Boot, LoadsNothingOfABatchThatWasChanged) {
   save();
   remove_tables();

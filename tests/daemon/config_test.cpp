@@ -178,7 +178,7 @@ TEST(ShippedConfig, LoadsAsItIsAndWithEveryKeyUncommented) {
   }
   const LoadedConfig loaded = load(uncommented);
   for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << to_string(diagnostic);
-  EXPECT_EQ(loaded.config.places.size(), 16U);
+  EXPECT_EQ(loaded.config.places.size(), 17U);
   EXPECT_EQ(loaded.config.priorities, Config{}.priorities);
   EXPECT_EQ(loaded.config.quiet, Config{}.quiet);
   EXPECT_EQ(loaded.config.nflog_group, Config{}.nflog_group);

@@ -138,6 +138,29 @@ TEST_F(Enforcing, SeesThatItsTablesAreGoneAndPutsThemBackWhenAsked) {
   EXPECT_EQ(enforcer.in_sync(), true);
 }
 
+TEST_F(Enforcing, OwnsItsTablesWhereTheKernelOffersItAndTheNextRunTakesThemOver) {
+  if (!NftSocket::open().value().offers_owner()) GTEST_SKIP() << "this kernel has no tables of one owner that stay";
+  const auto flags = [] { return NftSocket::open().value().read_flags().value(); };
+  Inputs owned = inputs(endpoint);
+  owned.config.own_tables = OwnTables::where_offered;
+  const TableFlags nobody{persist_flag, persist_flag};
+  {
+    Enforcer enforcer(state_.path());
+    ASSERT_TRUE(enforcer.load(inputs(endpoint), noon).ok());  // anybody's at first
+    EXPECT_EQ(enforcer.owns_tables(), false);
+    ASSERT_TRUE(enforcer.load(owned, noon).ok());
+    EXPECT_EQ(enforcer.owns_tables(), true);
+  }
+  EXPECT_EQ(flags(), nobody);
+  Enforcer next(state_.path());
+  EXPECT_TRUE(next.load(owned, noon).ok());
+  EXPECT_EQ(next.owns_tables(), true);
+  EXPECT_EQ(next.in_force()->number, 1U);
+  ASSERT_TRUE(next.load(inputs(endpoint), noon).ok());  // and anybody's again
+  EXPECT_EQ(flags(), (TableFlags{0, 0}));
+  EXPECT_EQ(next.in_sync(), true);
+}
+
 TEST(FileChanges, TellsWhatCameChangedAndWent) {
   const auto changes = file_changes({{"a", "1"}, {"b", "1"}, {"c", "1"}}, {{"b", "2"}, {"c", "1"}, {"d", "1"}});
   ASSERT_EQ(changes.size(), 3U);

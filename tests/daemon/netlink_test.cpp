@@ -106,6 +106,63 @@ TEST_F(Nft, BlamesTheMessageThatTheKernelRefusesAndKeepsTheOldRules) {
   EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));
 }
 
+class OwnedTables : public Nft {
+ protected:
+  void SetUp() override {
+    Nft::SetUp();
+    if (!socket_->offers_owner()) GTEST_SKIP() << "this kernel has no tables of one owner that stay (it is before 6.9)";
+  }
+  void TearDown() override {
+    if (socket_ && socket_->offers_owner()) replace(*socket_, {}, TableOwner::sender, TableOwner::anybody);
+  }
+  static tl::expected<void, Refusal> replace(NftSocket& socket, const Ruleset& ruleset, TableOwner held,
+                                             TableOwner owner) {
+    const bool any = !ruleset.tables.empty();
+    return socket.apply(encode_replacement(ruleset, {.first_sequence = socket.next_sequence(),
+                                                     .acks_end = socket.acks_end(),
+                                                     .generation = comment,
+                                                     .owner = owner,
+                                                     .held = {held, held}}),
+                        any ? TableComments{comment, comment} : TableComments{});
+  }
+  static constexpr std::uint32_t owned = owner_flag | persist_flag;
+  static TableFlags both(std::uint32_t flags) { return {flags, flags}; }
+};
+
+TEST_F(OwnedTables, NobodyElseChangesOrFlushes) {
+  ASSERT_TRUE(replace(*socket_, counting(100), TableOwner::anybody, TableOwner::sender));
+  EXPECT_EQ(socket_->read_flags().value(), both(owned));
+  NftSocket other = NftSocket::open().value();
+  const auto refused = replace(other, {}, TableOwner::sender, TableOwner::anybody);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure.error, EPERM);
+  ASSERT_EQ(std::system("nft flush ruleset"), 0);
+  EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));
+}
+
+TEST_F(OwnedTables, StayWhenTheirOwnerIsGoneAndAreTakenOverUntouched) {
+  ASSERT_TRUE(replace(*socket_, counting(100), TableOwner::anybody, TableOwner::sender));
+  send_packet();
+  socket_.emplace(NftSocket::open().value());
+  EXPECT_EQ(socket_->read_flags().value(), both(persist_flag));
+  const Transaction adoption =
+      encode_adoption({Family::v4, Family::v6},
+                      {.first_sequence = socket_->next_sequence(), .acks_end = socket_->acks_end(), .generation = {}});
+  ASSERT_TRUE(socket_->apply(adoption, {comment, comment}));
+  EXPECT_EQ(socket_->read_flags().value(), both(owned));
+  EXPECT_EQ(socket_->read_counts().value().rules[tag].packets, 1U);
+}
+
+TEST_F(OwnedTables, AreReplacedByWhomeverTheyWereLeftTo) {
+  for (const TableOwner owner : {TableOwner::sender, TableOwner::anybody}) {
+    ASSERT_TRUE(replace(*socket_, counting(100), TableOwner::anybody, TableOwner::sender));
+    socket_.emplace(NftSocket::open().value());
+    ASSERT_TRUE(replace(*socket_, counting(200), TableOwner::sender, owner));
+    EXPECT_EQ(socket_->read_flags().value(), both(flags_of(owner)));
+    ASSERT_TRUE(replace(*socket_, {}, owner, TableOwner::anybody));
+  }
+}
+
 TEST_F(Nft, TakesOrRefusesALargeBatchWhole) {
   Ruleset large = counting(100);
   for (int i = 0; i < 20'000; ++i) {
