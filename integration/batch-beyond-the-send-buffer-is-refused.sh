@@ -29,7 +29,7 @@ for i in range(int(sys.argv[1])):
               f"metadata: {{name: enemies-{i // 1000}}}\n"
               "spec:\n  selector: has(role)\n  types: [Ingress]\n  order: 1\n  ingress:")
     source = f"198.18.{i // 256}.{i % 256}/32"
-    print(f"  - {{action: Deny, protocol: UDP, source: {{nets: [{source}]}}, destination: {{ports: [{i + 1}]}}}}")' "$1"
+    print(f"  - {{action: Deny, protocol: UDP, source: {{nets: [{source}]}}}}")' "$1"
 }
 given enemies.yaml <<<"$(enemies 10)"
 generation=$(status_value generation)
