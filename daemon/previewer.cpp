@@ -161,7 +161,21 @@ void Previewer::remember_kinds(const TraceBook& book) {
   });
 }
 
+/// Policies known since later than now were met before the clock was set back: they are known since now.
+void Previewer::forget_the_future(Timestamp now) {
+  bool is_any = false;
+  for (auto& [id, content] : contents_) {
+    if (content.since <= now) continue;
+    content.since = now;
+    is_any = true;
+  }
+  if (!is_any) return;
+  encounters_.begin_epoch(now);
+  are_contents_new_ = true;
+}
+
 void Previewer::follow(const InForce& in_force, const TraceBook& book, Timestamp now) {
+  forget_the_future(now);
   PolicyContents contents = contents_of(in_force.generation->inventory, followed_.get(), contents_, now);
   followed_ = in_force.generation;
   if (!std::exchange(are_kinds_restored_, true)) remember_kinds(book);
@@ -176,6 +190,8 @@ void Previewer::follow(const InForce& in_force, const TraceBook& book, Timestamp
 }
 
 void Previewer::tick(Timestamp now, std::uint64_t lost) {
+  if (now < ticked_) forget_the_future(now);
+  ticked_ = now;
   const std::uint64_t more = lost > lost_before_ ? lost - lost_before_ : 0;
   lost_before_ = std::max(lost, lost_before_);
   if (more > 0) lost_.add(encounters_.epoch(), more, now);

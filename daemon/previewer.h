@@ -84,6 +84,7 @@ class Previewer {
   [[nodiscard]] bool is_new_kind(const LegIdentity& leg, const FlowPeer& source, const FlowPeer& destination,
                                  const Packet& packet);
   void remember_kinds(const TraceBook& book);
+  void forget_the_future(Timestamp now);
   [[nodiscard]] PreviewReport begin_report(const InForce& in_force, const std::vector<PolicyId>& policies,
                                            Timestamp now) const;
 
@@ -96,6 +97,7 @@ class Previewer {
   bool are_contents_new_ = false;               // not yet given to the store
   EpochTally lost_;
   std::uint64_t lost_before_ = 0;  // of this run, as of the last tick
+  Timestamp ticked_;
   Timestamp written_;
   std::set<std::string> kinds_;  // of would-deny that were told
   bool are_kinds_restored_ = false;

@@ -327,11 +327,11 @@ void FlowTable::tick(Timestamp now) {
     state.rows.erase(state.rows.oldest());
   }
   state.lost.erase(state.lost.begin(), state.lost.lower_bound(state.bucket_of(now - state.limits.retention)));
-  if (now - state.turned >= connection_generation) {
+  if (now - state.turned >= connection_generation || now < state.turned) {
     state.connections.turn();
     state.turned = now;
   }
-  if (now - state.swept >= sweep_interval) {
+  if (now - state.swept >= sweep_interval || now < state.swept) {
     state.interners.sweep();
     state.swept = now;
   }

@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t live_books = 5;           // the newest and four before it
 constexpr std::size_t learned_limit = 100'000;  // of one forest, about 40 MB
 constexpr std::uint8_t forward_hook = 2;        // NF_INET_FORWARD
+constexpr std::chrono::seconds most_ahead{1};   // of a packet's time, before the last tick's
 
 std::uint8_t byte_of(std::uint64_t word, unsigned shift) {
   return static_cast<std::uint8_t>(word >> shift);
@@ -161,12 +162,16 @@ void TraceAssembler::add(const LoggedPacket& packet, const InterfaceNames& inter
 
 void TraceAssembler::tick(Timestamp now) {
   now_ = now;
-  for (Slot slot = under_way_.oldest(); slot != under_way_.none && under_way_.value(slot).arrived + patience_ <= now;
+  // What arrived later than can be arrived before the clock was set back.
+  const auto is_over = [now](Timestamp arrived, std::chrono::microseconds patience) {
+    return arrived + patience <= now || arrived > now + most_ahead;
+  };
+  for (Slot slot = under_way_.oldest(); slot != under_way_.none && is_over(under_way_.value(slot).arrived, patience_);
        slot = under_way_.oldest()) {
     expire(slot);
   }
   // A barrier is needed until the last leg behind it was given up on.
-  for (auto slot = barriers_.oldest(); slot != barriers_.none && barriers_.value(slot).arrived + 2 * patience_ <= now;
+  for (auto slot = barriers_.oldest(); slot != barriers_.none && is_over(barriers_.value(slot).arrived, 2 * patience_);
        slot = barriers_.oldest()) {
     barriers_.erase(slot);
   }
@@ -486,7 +491,7 @@ void TraceAssembler::release(const TraceForest& forest) {
 
 // By the sender's clock if it is sane: not before the last tick and not far behind it.
 Timestamp TraceAssembler::arrival(Timestamp at) const {
-  return std::clamp(at, now_, now_ + std::chrono::seconds{1});
+  return std::clamp(at, now_, now_ + most_ahead);
 }
 
 }  // namespace drywall

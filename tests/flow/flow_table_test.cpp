@@ -286,6 +286,17 @@ TEST_F(FlowTableTest, HalfOfAnEnforcedTraceIsCompletedAfterItsPatience) {
   EXPECT_EQ(found.front().action, Verdict::allow);
 }
 
+TEST_F(FlowTableTest, HalfATraceFromBeforeTheClockWasSetBackHoldsUpNothing) {
+  tick(1'800'000);
+  log(World::enforced, host_in, Action::pass, guard, 1, to_edge(80));
+  tick(0);
+  EXPECT_EQ(records().size(), 1U);
+  log(World::enforced, host_in, Action::pass, guard, 1, to_edge(80, "198.51.100.8"));
+  tick(500);
+  EXPECT_EQ(records().size(), 2U);
+  EXPECT_EQ(table.counters().unassembled, 0U);
+}
+
 TEST_F(FlowTableTest, HalfATraceThatTheEvaluatorContradictsIsUnassembled) {
   const Sent telnet = to_edge(23);  // guard 0 denies it, so a pass by guard 1 cannot be
   log(World::enforced, host_in, Action::pass, guard, 1, telnet);
@@ -661,6 +672,18 @@ TEST_F(FlowTableTest, LongSilenceMakesANewConnection) {
   tick(120'000);
   log_audited(sent);
   ASSERT_EQ(records().size(), 2U);
+  EXPECT_EQ(records().back().connections_started, 1U);
+}
+
+TEST_F(FlowTableTest, LongSilenceAfterTheClockWasSetBackMakesANewConnection) {
+  tick(1'800'000);
+  log_audited(to_edge(80));
+  tick(0);
+  tick(60'000);
+  tick(120'000);
+  log_audited(to_edge(80));
+  ASSERT_EQ(records().size(), 2U);
+  EXPECT_EQ(records().front().connections_started, 1U);
   EXPECT_EQ(records().back().connections_started, 1U);
 }
 
