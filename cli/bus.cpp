@@ -107,6 +107,16 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
   return false;
 }
 
+std::string unreachable(const std::string& error, const std::string& why) {
+  const bool is_bus_gone =
+      is_one_of(error, {"org.freedesktop.DBus.Error.FileNotFound", "org.freedesktop.DBus.Error.NoServer",
+                        "org.freedesktop.DBus.Error.Disconnected", "System.Error.ENOENT", "System.Error.ECONNREFUSED",
+                        "System.Error.ECONNRESET", "System.Error.ENOTCONN"});
+  const std::string_view service = is_bus_gone ? "dbus" : "drywalld";
+  return fmt::format("{}: {}\nhelp: what is in the kernel stays in force; sudo systemctl start {}",
+                     is_bus_gone ? "there is no system bus" : "drywalld does not answer", why, service);
+}
+
 Refusal refusal(const sdbus::Error& error) {
   const std::string& name = error.getName();
   if (is_one_of(name, {"org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.AuthFailed",
@@ -124,7 +134,7 @@ Refusal refusal(const sdbus::Error& error) {
       is_one_of(name, {"org.freedesktop.DBus.Error.Failed", "org.freedesktop.DBus.Error.LimitsExceeded"})) {
     return {Exit::no, error.getMessage()};
   }
-  return {Exit::unreachable, fmt::format("drywalld does not answer: {} (is it running?)", error.getMessage())};
+  return {Exit::unreachable, unreachable(name, error.getMessage())};
 }
 
 /// Runs a call; the bus library's exceptions end here.

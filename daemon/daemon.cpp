@@ -33,6 +33,7 @@
 #include "daemon/stream.h"
 #include "daemon/watch.h"
 #include "directory/directory.h"
+#include "directory/writers.h"
 #include "flow/flow_table.h"
 #include "flow/trace_book.h"
 #include "policy/overdue.h"
@@ -80,6 +81,10 @@ std::optional<ConntrackUse> conntrack_use() {
   return entries && limit ? std::optional(ConntrackUse{*entries, *limit}) : std::nullopt;
 }
 
+bool is_nearly_full(const ConntrackUse& use) {
+  return 20 * use.entries >= 19 * use.limit && use.limit > 0;
+}
+
 std::string mark_path(const std::string& runtime_dir) {
   return runtime_dir + "/heard";
 }
@@ -114,8 +119,9 @@ Result<void> make_directories(const std::string& path) {
   return {};
 }
 
-Diagnostic world_diagnostic(const Failure& failure, std::string file, std::string code, Severity severity) {
-  return {{std::move(file), 0, 0}, 1, severity, std::move(code), to_string(failure), {}, {}};
+Diagnostic world_diagnostic(const Failure& failure, std::string file, std::string code, Severity severity,
+                            std::string help) {
+  return {{std::move(file), 0, 0}, 1, severity, std::move(code), to_string(failure), std::move(help), {}};
 }
 
 /// "web.yaml changed, db.yaml added and 3 more"
@@ -357,7 +363,8 @@ void Daemon::read_config(Inputs& inputs) {
   } else if (text.error().error == ENOENT && !options_.config_file) {
     config_ = {};
   } else {
-    inputs.diagnostics.push_back(world_diagnostic(text.error(), path, "unreadable-file", Severity::error));
+    inputs.diagnostics.push_back(world_diagnostic(text.error(), path, "unreadable-file", Severity::error,
+                                                  "mend it, or remove it: each key has a default"));
   }
   journal_.set_level(config_.log_level);
   inputs.config = config_;
@@ -374,13 +381,17 @@ Inputs Daemon::read_inputs() {
   directory_changes_.reset();
   DirectoryContents contents = read_directory(policy_dir());
   inputs.files = std::move(contents.files);
-  inputs.diagnostics.insert(inputs.diagnostics.end(), contents.diagnostics.begin(), contents.diagnostics.end());
+  Diagnostics found = std::move(contents.diagnostics);
+  if (!has_errors(found)) found = foreign_writers(policy_dir());
+  inputs.diagnostics.insert(inputs.diagnostics.end(), found.begin(), found.end());
 
   if (Result<Machine> machine = read_machine()) {
     machine_ = std::move(*machine);
     interface_names_.update(machine_);
   } else {
-    inputs.diagnostics.push_back(world_diagnostic(machine.error(), policy_dir(), "host", Severity::warning));
+    inputs.diagnostics.push_back(world_diagnostic(machine.error(), policy_dir(), "host", Severity::warning,
+                                                  "drywall reload tries again; what is in force goes by what this "
+                                                  "host was before"));
   }
   inputs.machine = machine_;
   return inputs;
@@ -854,16 +865,39 @@ std::uint64_t Daemon::number() const {
 Diagnostics Daemon::diagnostics() const {
   Diagnostics all = load_diagnostics_;
   const std::string config_file = options_.config_file.value_or(default_config_file);
-  if (nflog_failure_) all.push_back(world_diagnostic(*nflog_failure_, config_file, "nflog", Severity::error));
-  if (save_failure_)
-    all.push_back(world_diagnostic(*save_failure_, options_.state_dir, "last-good", Severity::warning));
-  if (evidence_failure_)
-    all.push_back(world_diagnostic(*evidence_failure_, options_.state_dir, "evidence", Severity::warning));
+  if (nflog_failure_) {
+    all.push_back(world_diagnostic(*nflog_failure_, config_file, "nflog", Severity::error,
+                                   "policy is enforced all the same, but there are no flow records: end the other "
+                                   "program (drywall doctor names it), or set nflog_group to a free group"));
+  }
+  if (save_failure_) {
+    all.push_back(world_diagnostic(*save_failure_, options_.state_dir, "last-good", Severity::warning,
+                                   "policy is enforced all the same, but a start with a broken directory would fall "
+                                   "back to the generation before: make room there, then: drywall reload"));
+  } else if (evidence_failure_) {  // mostly for the same reason
+    all.push_back(world_diagnostic(*evidence_failure_, options_.state_dir, "evidence", Severity::warning,
+                                   "policy is enforced all the same, but previews forget at a restart what was seen: "
+                                   "make room there, and if this stays, "
+                                   "systemctl restart drywalld (rules stay in force)"));
+  }
+  if (const std::optional<ConntrackUse> use = conntrack_use(); use && is_nearly_full(*use)) {
+    all.push_back({{"/proc/sys/net/netfilter/nf_conntrack_max", 0, 0},
+                   1,
+                   Severity::warning,
+                   "conntrack-full",
+                   fmt::format("the connection tracking table has {} of {} entries: the kernel drops new connections "
+                               "when it is full",
+                               use->entries, use->limit),
+                   "raise it: sysctl net.netfilter.nf_conntrack_max, and the same in /etc/sysctl.d",
+                   {}});
+  }
   const Diagnostics staged = overdue_policies();
   all.insert(all.end(), staged.begin(), staged.end());
   if (unhealed_) all.push_back(unhealed_->refusal);
   if (directory_watch_failure_) {
-    all.push_back(world_diagnostic(*directory_watch_failure_, policy_dir(), "watch", Severity::warning));
+    all.push_back(world_diagnostic(*directory_watch_failure_, policy_dir(), "watch", Severity::warning,
+                                   "changes are not noticed: drywall reload after each, or raise the limit: sysctl "
+                                   "fs.inotify.max_user_watches"));
   }
   return all;
 }

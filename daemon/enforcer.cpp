@@ -303,7 +303,7 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
   const bool is_unchanged = in_kernel && is_same;
   loaded.result = is_unchanged ? Loaded::Result::unchanged : Loaded::Result::in_force;
   const Timestamp applied_at = is_unchanged ? before->applied_at : now;
-  if (!is_same) {
+  if (!is_same || writer_.failure()) {
     writer_.save({number, applied_at, generation.rendering, inputs.files, inputs.config_file},
                  [generation = candidate.generation, number, owner = owner_for(own_tables_, **nft)] {
                    return batch_for_any_kernel(*generation, number, owner);

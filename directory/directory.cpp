@@ -62,6 +62,18 @@ Result<std::string> read_all(int fd, const std::string& name, std::size_t limit)
   return text;
 }
 
+/// The daemon reads as root without the right to read what is not root's.
+std::string way_out(const Failure& failure) {
+  const std::string& path = failure.object;
+  if (failure.error == EACCES) return fmt::format("chown root {0} && chmod u+rX {0}", path);
+  if (failure.error == ELOOP) return "its symbolic links lead in a circle: let them lead to what is meant";
+  if (failure.error == ENOENT) return "it is a link to nothing: remove it, or make what it leads to";
+  if (failure.error == EISDIR) return "only files are read: move its files up, or give it a name that does not end so";
+  if (failure.error == ENOTDIR) return "name a directory";
+  if (failure.error == 0) return "remove it, or give it a name that does not end so";
+  return {};
+}
+
 Diagnostic unreadable(const Failure& failure, std::string_view code, std::string help) {
   return {{failure.object, 0, 0}, 1, Severity::error, std::string(code), to_string(failure), std::move(help), {}};
 }
@@ -182,8 +194,9 @@ DirectoryContents read_directory(const std::string& path, const DirectoryLimits&
   const Directory directory = open_directory(path);
   if (!directory) {
     const int error = errno;
-    contents.diagnostics.push_back(unreadable({"open", path, error, {}}, "unreadable-directory",
-                                              error == ENOENT ? fmt::format("create it: mkdir -p {}", path) : ""));
+    contents.diagnostics.push_back(
+        unreadable({"open", path, error, {}}, "unreadable-directory",
+                   error == ENOENT ? fmt::format("create it: mkdir -p {}", path) : way_out({"open", path, error, {}})));
     return contents;
   }
   std::size_t total = 0;
@@ -192,7 +205,7 @@ DirectoryContents read_directory(const std::string& path, const DirectoryLimits&
     auto text = read_entry(dirfd(directory.get()), name, called, limits.file_bytes);
     if (!text) continue;
     if (!*text) {
-      contents.diagnostics.push_back(unreadable(text->error(), "unreadable-file", {}));
+      contents.diagnostics.push_back(unreadable(text->error(), "unreadable-file", way_out(text->error())));
       continue;
     }
     total += (*text)->size();
