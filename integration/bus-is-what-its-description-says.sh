@@ -32,8 +32,8 @@ is_as_described "$work/other.xml" >/dev/null 2>&1 && fail "another type of one a
 passed "another type of one argument is noticed"
 expect "the manual is made of the description" "$integration/../packaging/dbus-manual" --check
 
-gdbus monitor --system --dest org.drywall1 >"$work/gdbus" 2>&1 &
-busctl monitor org.drywall1 >"$work/busctl" 2>&1 &
+LC_ALL=C gdbus monitor --system --dest org.drywall1 >"$work/gdbus" 2>&1 &
+LC_ALL=C busctl monitor org.drywall1 >"$work/busctl" 2>&1 &
 is_listening() { grep -q 'owned by' "$work/gdbus" && grep -q 'Monitoring' "$work/busctl"; }
 eventually 10 is_listening || fail "the monitors do not listen"
 

@@ -187,6 +187,7 @@ start_bus() {
 </busconfig>
 END
   dbus-daemon --config-file="$work/bus.conf" --nofork --nopidfile --nosyslog 2>"$work/bus.log" &
+  bus_pid=$!
   eventually 10 test -S "$work/bus" || fail "the bus did not start: $(cat "$work/bus.log")"
 }
 
