@@ -58,7 +58,7 @@ Result<PolicyFiles> read_policy_files(const std::vector<fs::path>& paths) {
     std::error_code ignored;  // what is not there is told by read_file
     if (fs::is_directory(path, ignored)) {
       DirectoryContents contents = read_directory(path.string());
-      std::ranges::move(contents.files, std::back_inserter(out.files));
+      std::ranges::copy(contents.files, std::back_inserter(out.files));
       std::ranges::move(contents.diagnostics, std::back_inserter(out.diagnostics));
     } else {
       Result<std::string> text = read_file(path.string(), most_bytes);

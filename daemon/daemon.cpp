@@ -208,7 +208,7 @@ class Daemon {
  private:
   // Loading
   void read_config(Inputs& inputs);
-  Inputs read_inputs();
+  Inputs read_inputs(Reason reason);
   void start();
   Loaded load(Reason reason);
   Loaded enforce(Inputs inputs);
@@ -268,6 +268,7 @@ class Daemon {
   Enforcer enforcer_;
   const Generation* booked_ = nullptr;  // the generation that the flow table knows
 
+  DirectoryMemo directory_memo_;
   std::optional<DirectoryWatch> directory_watch_;
   std::optional<Failure> directory_watch_failure_;
   Debounce directory_changes_;
@@ -371,7 +372,7 @@ void Daemon::read_config(Inputs& inputs) {
   inputs.config.node = options_.node.value_or(config_.node);
 }
 
-Inputs Daemon::read_inputs() {
+Inputs Daemon::read_inputs(Reason reason) {
   Inputs inputs;
   read_config(inputs);
   if (directory_watch_ && config_.watch) {
@@ -379,7 +380,8 @@ Inputs Daemon::read_inputs() {
     std::ignore = directory_watch_->drain();  // what is read next has all that came before
   }
   directory_changes_.reset();
-  DirectoryContents contents = read_directory(policy_dir());
+  if (reason != Reason::directory) directory_memo_ = {};  // whoever asks for a reload gets everything read
+  DirectoryContents contents = read_directory(policy_dir(), {}, directory_memo_);
   inputs.files = std::move(contents.files);
   Diagnostics found = std::move(contents.diagnostics);
   if (!has_errors(found)) found = foreign_writers(policy_dir());
@@ -399,7 +401,7 @@ Inputs Daemon::read_inputs() {
 
 Loaded Daemon::load(Reason reason) {
   const Clock::time_point began = Clock::now();
-  Loaded loaded = enforce(read_inputs());
+  Loaded loaded = enforce(read_inputs(reason));
   if (loaded.ok()) {
     note_success(loaded, reason, std::chrono::duration_cast<milliseconds>(Clock::now() - began));
   } else {

@@ -78,16 +78,18 @@ Inputs inputs_of(Snapshot snapshot, const Machine& machine, const std::optional<
 
 }  // namespace
 
-std::vector<FileChange> file_changes(const std::vector<yaml::SourceFile>& before,
-                                     const std::vector<yaml::SourceFile>& after) {
+std::vector<FileChange> file_changes(const SharedList<yaml::SourceFile>& before_list,
+                                     const SharedList<yaml::SourceFile>& after_list) {
+  const auto [before, after] = unshared(before_list, after_list);
   std::map<std::string_view, FileChange> changes;
   std::map<std::string_view, std::string_view> old;
-  for (const yaml::SourceFile& file : before) old[file.name] = file.text;
-  for (const yaml::SourceFile& file : after) {
-    const auto was = old.find(file.name);
+  for (const yaml::SourceFile* file : before) old[file->name] = file->text;
+  for (const yaml::SourceFile* file : after) {
+    const auto was = old.find(file->name);
     const bool is_new = was == old.end();
-    if (is_new || was->second != file.text) {
-      changes[file.name] = {file.name, is_new ? std::nullopt : std::optional(sha256(was->second)), sha256(file.text)};
+    if (is_new || was->second != file->text) {
+      changes[file->name] = {file->name, is_new ? std::nullopt : std::optional(sha256(was->second)),
+                             sha256(file->text)};
     }
     if (!is_new) old.erase(was);
   }
@@ -319,7 +321,7 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
 Loaded Enforcer::load(Inputs inputs, Timestamp now) {
   Loaded loaded;
   const std::optional<Last> before = last();
-  loaded.changed = file_changes(before ? *before->files : std::vector<yaml::SourceFile>{}, inputs.files);
+  loaded.changed = file_changes(before ? *before->files : SharedList<yaml::SourceFile>{}, inputs.files);
   loaded.diagnostics = inputs.diagnostics;
   if (has_errors(loaded.diagnostics)) {
     loaded.result = Loaded::Result::invalid;
@@ -329,7 +331,7 @@ Loaded Enforcer::load(Inputs inputs, Timestamp now) {
     loaded.diagnostics = in_force_->warnings;
     return enforce({in_force_->inputs, in_force_->generation, in_force_->warnings}, std::move(loaded), now);
   }
-  Built built = build(inputs.files, inputs.config, inputs.machine);
+  Built built = build(inputs.files, inputs.config, inputs.machine, memo_);
   loaded.diagnostics.insert(loaded.diagnostics.end(), built.diagnostics.begin(), built.diagnostics.end());
   sort_diagnostics(loaded.diagnostics);
   if (!built.generation) {

@@ -21,7 +21,7 @@ namespace drywall {
 
 /// Everything that a generation is made of, as read at one moment.
 struct Inputs {
-  std::vector<yaml::SourceFile> files;
+  SharedList<yaml::SourceFile> files;
   std::optional<yaml::SourceFile> config_file;  // nothing: there is none
   Config config;
   Machine machine;
@@ -45,8 +45,8 @@ struct FileChange {
   std::optional<std::string> sha256_after;
   bool operator==(const FileChange&) const = default;
 };
-[[nodiscard]] std::vector<FileChange> file_changes(const std::vector<yaml::SourceFile>& before,
-                                                   const std::vector<yaml::SourceFile>& after);
+[[nodiscard]] std::vector<FileChange> file_changes(const SharedList<yaml::SourceFile>& before,
+                                                   const SharedList<yaml::SourceFile>& after);
 
 /// How a load ended.
 struct Loaded {
@@ -125,7 +125,7 @@ class Enforcer {
     std::uint64_t number = 0;
     Timestamp applied_at;
     std::string rendering;
-    const std::vector<yaml::SourceFile>* files = nullptr;
+    const SharedList<yaml::SourceFile>* files = nullptr;
     const std::optional<yaml::SourceFile>* config_file = nullptr;
   };
   [[nodiscard]] std::optional<Last> last() const;
@@ -138,6 +138,7 @@ class Enforcer {
   std::uint64_t highest_number_ = 0;
   std::optional<InForce> in_force_;
   OwnTables own_tables_ = OwnTables::no;  // of the configuration that is being loaded, or was last
+  BuildMemo memo_;
   std::function<void(const std::string&, Extent)> on_change_ = [](const std::string&, Extent) {};
   SnapshotWriter writer_;
 };

@@ -7,12 +7,9 @@
 #include <charconv>
 #include <utility>
 
-#include "directory/sha256.h"
 #include "policy/auto_endpoint.h"
 #include "policy/lint.h"
-#include "policy/parse.h"
 #include "render/lower.h"
-#include "render/nft_text.h"
 
 namespace drywall {
 namespace {
@@ -31,7 +28,7 @@ bool is_hexadecimal(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-std::string line_at(std::span<const yaml::SourceFile> files, const SourceLocation& at) {
+std::string line_at(const SharedList<yaml::SourceFile>& files, const SourceLocation& at) {
   const auto file = std::ranges::find(files, at.file, &yaml::SourceFile::name);
   return file == files.end() ? std::string{} : std::string(yaml::line_of(file->text, at.line));
 }
@@ -46,8 +43,18 @@ RenderOptions render_options(const Config& config) {
   return options;
 }
 
-Built build(std::span<const yaml::SourceFile> files, const Config& config, const Machine& machine) {
-  Parsed parsed = parse(files);
+bool operator==(const Generation& left, const Generation& right) {
+  return left.inventory == right.inventory && left.host == right.host && *left.enforced == *right.enforced &&
+         *left.pending == *right.pending && left.ruleset == right.ruleset && left.rendering == right.rendering;
+}
+
+Built build(const SharedList<yaml::SourceFile>& files, const Config& config, const Machine& machine) {
+  BuildMemo memo;
+  return build(files, config, machine, memo);
+}
+
+Built build(const SharedList<yaml::SourceFile>& files, const Config& config, const Machine& machine, BuildMemo& memo) {
+  Parsed parsed = parse(files, memo.parse);
   Built built{nullptr, std::move(parsed.diagnostics)};
   for (Diagnostic& clash : clashes(config, parsed.inventory.settings)) {
     if (clash.excerpt.empty()) clash.excerpt = line_at(files, clash.at);
@@ -70,23 +77,30 @@ Built build(std::span<const yaml::SourceFile> files, const Config& config, const
     built.diagnostics.push_back(std::move(warning));
   }
   sort_diagnostics(built.diagnostics);
-  generation.enforced = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::enforced));
-  generation.pending = std::make_shared<const Plan>(compile(parsed.inventory, generation.host, World::pending));
+  const auto plan = [&](World world) {
+    return std::make_shared<const Plan>(compile(parsed.inventory, generation.host, world, memo.compile));
+  };
+  generation.enforced = plan(World::enforced);
+  generation.pending = plan(World::pending);
+  memo.compile.sweep();
   generation.inventory = std::move(parsed.inventory);
-  tl::expected<Ruleset, Diagnostics> ruleset = lower(*generation.enforced, *generation.pending, render_options(config));
+  tl::expected<Ruleset, Diagnostics> ruleset =
+      lower(*generation.enforced, *generation.pending, render_options(config), memo.lower);
   if (!ruleset) {
     built.diagnostics.insert(built.diagnostics.end(), ruleset.error().begin(), ruleset.error().end());
     sort_diagnostics(built.diagnostics);
     return built;
   }
   generation.ruleset = std::move(*ruleset);
-  generation.rendering = rendering_of(generation.ruleset);
+  memo.rendering.replace(memo.ruleset, generation.ruleset);
+  memo.ruleset = generation.ruleset;
+  generation.rendering = memo.rendering.text();
   built.generation = std::make_shared<const Generation>(std::move(generation));
   return built;
 }
 
 std::string rendering_of(const Ruleset& ruleset) {
-  return sha256(nft_text(ruleset));
+  return Rendering(ruleset).text();
 }
 
 std::size_t count_rules(const Ruleset& ruleset) {

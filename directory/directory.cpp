@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@ namespace {
 constexpr int most_links = 40;            // as the kernel's own limit (path_resolution(7))
 constexpr std::size_t most_places = 256;  // directories watched
 constexpr std::size_t most_components = 4096;
+constexpr std::int64_t coarsest_time = 50'000'000;  // nanoseconds: file times go by the kernel's tick, at most 10 ms
 
 struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
@@ -104,6 +106,24 @@ std::vector<std::string> policy_file_names(DIR* directory, const std::string& pa
 /// What a policy file is called to the user.
 std::string path_in(const std::string& directory, const std::string& name) {
   return fmt::format("{}{}{}", directory, directory.ends_with('/') ? "" : "/", name);
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+/// By the clock that file times go by.
+std::int64_t nanoseconds_now() {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);
+  return nanoseconds(time);
+}
+
+std::optional<DirectoryMemo::Identity> identity_of(int directory, const std::string& name) {
+  struct stat status {};
+  if (fstatat(directory, name.c_str(), &status, 0) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return DirectoryMemo::Identity{status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+                                 nanoseconds(status.st_ctim)};
 }
 
 /// The file's text; nothing if it went away since it was listed.
@@ -189,8 +209,24 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   return read_all(fd.get(), path, limit);
 }
 
+std::shared_ptr<const yaml::SourceFile> DirectoryMemo::find(const std::string& name, const Identity& identity) const {
+  const auto known = files_.find(name);
+  return known == files_.end() || known->second.identity != identity ? nullptr : known->second.file;
+}
+
+void DirectoryMemo::keep(std::shared_ptr<const yaml::SourceFile> file, const Identity& identity) {
+  const std::string name = file->name;
+  files_.insert_or_assign(name, Known{std::move(file), identity});
+}
+
 DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits) {
+  DirectoryMemo memo;
+  return read_directory(path, limits, memo);
+}
+
+DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits, DirectoryMemo& memo) {
   DirectoryContents contents;
+  DirectoryMemo now;
   const Directory directory = open_directory(path);
   if (!directory) {
     const int error = errno;
@@ -202,21 +238,29 @@ DirectoryContents read_directory(const std::string& path, const DirectoryLimits&
   std::size_t total = 0;
   for (const std::string& name : policy_file_names(directory.get(), path, limits, contents.diagnostics)) {
     const std::string called = path_in(path, name);
-    auto text = read_entry(dirfd(directory.get()), name, called, limits.file_bytes);
-    if (!text) continue;
-    if (!*text) {
-      contents.diagnostics.push_back(unreadable(text->error(), "unreadable-file", way_out(text->error())));
-      continue;
+    const std::int64_t began = nanoseconds_now();
+    const auto identity = identity_of(dirfd(directory.get()), name);
+    std::shared_ptr<const yaml::SourceFile> file = identity ? memo.find(called, *identity) : nullptr;
+    if (file == nullptr) {
+      auto text = read_entry(dirfd(directory.get()), name, called, limits.file_bytes);
+      if (!text) continue;
+      if (!*text) {
+        contents.diagnostics.push_back(unreadable(text->error(), "unreadable-file", way_out(text->error())));
+        continue;
+      }
+      file = std::make_shared<const yaml::SourceFile>(yaml::SourceFile{called, std::move(**text)});
     }
-    total += (*text)->size();
+    total += file->text.size();
     if (total > limits.total_bytes) {
       contents.diagnostics.push_back(unreadable(
           {"read", called, EFBIG, fmt::format("all files together are more than {} bytes", limits.total_bytes)},
           "directory-too-large", {}));
       break;
     }
-    contents.files.push_back({called, std::move(**text)});
+    if (identity && identity->changed < began - coarsest_time) now.keep(file, *identity);
+    contents.files.push_back(std::move(file));
   }
+  memo = std::move(now);
   sort_diagnostics(contents.diagnostics);
   return contents;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +12,7 @@
 
 #include "policy/diagnostic.h"
 #include "policy/result.h"
+#include "policy/shared_list.h"
 #include "policy/yaml.h"
 
 namespace drywall {
@@ -22,8 +25,8 @@ struct DirectoryLimits {
 };
 
 struct DirectoryContents {
-  std::vector<yaml::SourceFile> files;  // sorted by name; called DIRECTORY/NAME
-  Diagnostics diagnostics;              // errors: what could not be read; `files` is then incomplete
+  SharedList<yaml::SourceFile> files;  // sorted by name; called DIRECTORY/NAME
+  Diagnostics diagnostics;             // errors: what could not be read; `files` is then incomplete
   bool operator==(const DirectoryContents&) const = default;
 };
 
@@ -35,6 +38,32 @@ struct DirectoryContents {
 /// files are still the first one's. Symbolic links are followed; what is not a regular file is an error and is not
 /// waited for.
 [[nodiscard]] DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits = {});
+
+/// The files of the last reading, each with what the file system said of it then. A file of which it says the same is
+/// not read again; but one that had changed just before it was read is, as its times could not tell a change after.
+class DirectoryMemo {
+ public:
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t number = 0;
+    std::int64_t size = 0;
+    std::int64_t modified = 0;  // nanoseconds
+    std::int64_t changed = 0;   // likewise; no program can set it
+    bool operator==(const Identity&) const = default;
+  };
+  [[nodiscard]] std::shared_ptr<const yaml::SourceFile> find(const std::string& name, const Identity& identity) const;
+  void keep(std::shared_ptr<const yaml::SourceFile> file, const Identity& identity);
+
+ private:
+  friend DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits, DirectoryMemo& memo);
+  struct Known {
+    std::shared_ptr<const yaml::SourceFile> file;
+    Identity identity;
+  };
+  std::map<std::string, Known> files_;  // by name
+};
+[[nodiscard]] DirectoryContents read_directory(const std::string& path, const DirectoryLimits& limits,
+                                               DirectoryMemo& memo);
 
 /// Reads one file as read_directory does.
 ///   errors  with the path as object; ENOENT: there is none

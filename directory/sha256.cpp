@@ -70,14 +70,18 @@ void Sha256::add(std::string_view bytes) {
   }
 }
 
-std::string Sha256::hex() {
+std::array<std::uint32_t, 8> Sha256::words() {
   const std::uint64_t bits = length_ * 8;
   std::string padding(1 + (119 - length_ % 64) % 64, '\0');
   padding[0] = '\x80';
   for (unsigned shift = 64; shift > 0; shift -= 8) padding += static_cast<char>(bits >> (shift - 8));
   add(padding);
+  return state_;
+}
+
+std::string Sha256::hex() {
   std::string text;
-  for (const std::uint32_t word : state_) text += fmt::format("{:08x}", word);
+  for (const std::uint32_t word : words()) text += fmt::format("{:08x}", word);
   return text;
 }
 

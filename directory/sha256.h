@@ -15,6 +15,8 @@ class Sha256 {
   void add(std::string_view bytes);
   /// 64 lower-case hexadecimal digits; nothing may be added after.
   [[nodiscard]] std::string hex();
+  /// Likewise, as words, the first of the digits first.
+  [[nodiscard]] std::array<std::uint32_t, 8> words();
 
  private:
   void block(const unsigned char* bytes);

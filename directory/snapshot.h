@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "policy/result.h"
+#include "policy/shared_list.h"
 #include "policy/yaml.h"
 
 namespace drywall {
@@ -18,8 +19,8 @@ namespace drywall {
 struct Snapshot {
   std::uint64_t generation = 0;
   std::chrono::sys_time<std::chrono::microseconds> applied_at;
-  std::string rendering;                   // SHA-256 of the ruleset as text
-  std::vector<yaml::SourceFile> files;     // as they were read, their user's names kept
+  std::string rendering;                   // of the ruleset (daemon/rendering.h)
+  SharedList<yaml::SourceFile> files;      // as they were read, their user's names kept
   std::optional<yaml::SourceFile> config;  // drywall.yaml, if there was one
   bool operator==(const Snapshot&) const = default;
 };
@@ -28,7 +29,7 @@ struct Snapshot {
 /// kernel: to be sent as they are by a program that knows nothing of policies.
 struct SavedBatch {
   std::uint64_t generation = 0;
-  std::string rendering;  // SHA-256 of the ruleset as text
+  std::string rendering;  // of the ruleset, likewise
   std::vector<std::byte> bytes;
   bool operator==(const SavedBatch&) const = default;
 };

@@ -50,16 +50,20 @@ std::vector<LocalAddress> local_addresses(const Host& host) {
 
 Inventory with_only(const Inventory& inventory, std::span<const PolicyId> staged) {
   Inventory out = inventory;
-  for (Policy& policy : out.policies) {
-    const bool is_other = is_staged(policy.id.kind) && std::ranges::find(staged, policy.id) == staged.end();
-    if (is_other) policy.staged_action = StagedAction::ignore;
+  for (std::size_t i = 0; i < out.policies.size(); ++i) {
+    const PolicyId& id = out.policies[i].id;
+    if (!is_staged(id.kind) || std::ranges::find(staged, id) != staged.end()) continue;
+    out.policies.edit(i, [](Policy& policy) { policy.staged_action = StagedAction::ignore; });
   }
   return out;
 }
 
 Inventory without(const Inventory& inventory, const PolicyId& policy) {
   Inventory out = inventory;
-  std::erase_if(out.policies, [&](const Policy& other) { return other.id == policy; });
+  out.policies = {};
+  for (const auto& other : inventory.policies.elements()) {
+    if (other->id != policy) out.policies.push_back(other);
+  }
   return out;
 }
 

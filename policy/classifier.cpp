@@ -79,8 +79,6 @@ Classifier::Classifier(const Plan& plan) : plan_(plan) {
                      &rules.destination.indifferent, &rules.header.indifferent}) {
       row->assign(rules.words(), 0);
     }
-    rules.source.by_set.resize(plan.sets.size());
-    rules.destination.by_set.resize(plan.sets.size());
     for (std::uint32_t bit = 0; bit < rules.rules.size(); ++bit) index_rule(rules, bit);
     index_bounds(rules, rules.source, Side::source);
     index_bounds(rules, rules.destination, Side::destination);
@@ -133,9 +131,7 @@ void Classifier::index_address(AddressIndex& index, const PlannedRule& rule, Sid
 
 void Classifier::index_bounds(Rules& rules, AddressIndex& index, Side side) const {
   std::set<SetIndex> sets;
-  for (SetIndex set = 0; set < index.by_set.size(); ++set) {
-    if (!index.by_set[set].empty()) sets.insert(set);
-  }
+  for (const auto& [set, bits] : index.by_set) sets.insert(set);
   for (const std::uint32_t bit : index.others) {
     for (const Predicate& predicate : rules.rules[bit]->all_of) {
       if (is_of_address(predicate, side)) sets.insert(std::get<AddressIn>(predicate).set);
@@ -196,9 +192,9 @@ const Classifier::Row& Classifier::address_row(const Rules& rules, AddressIndex&
   Row& row = place->second;
   row = index.indifferent;
   kept_words_ += row.size();
-  for (SetIndex set = 0; set < index.by_set.size(); ++set) {
-    if (index.by_set[set].empty() || !std::get<AddressSet>(plan_.sets[set].members).contains(address)) continue;
-    for (const std::uint32_t bit : index.by_set[set]) set_bit(row, bit);
+  for (const auto& [set, bits] : index.by_set) {
+    if (!std::get<AddressSet>(plan_.sets[set].members).contains(address)) continue;
+    for (const std::uint32_t bit : bits) set_bit(row, bit);
   }
   const Side side = &index == &rules.source ? Side::source : Side::destination;
   Packet packet;

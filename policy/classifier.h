@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -27,8 +28,8 @@ class Classifier {
   using Row = std::vector<std::uint64_t>;
   /// What the rules of one direction demand of one address of the packet.
   struct AddressIndex {
-    Row indifferent;                                 // rules that demand nothing
-    std::vector<std::vector<std::uint32_t>> by_set;  // by SetIndex: rules that demand membership, and nothing else
+    Row indifferent;                                        // rules that demand nothing
+    std::map<SetIndex, std::vector<std::uint32_t>> by_set;  // rules that demand membership, and nothing else
     std::vector<std::uint32_t> others;
     std::vector<Address> bounds;                // where membership of any set can change, ascending
     std::unordered_map<std::size_t, Row> rows;  // by the place among the bounds: all addresses there are alike

@@ -9,6 +9,7 @@
 #include <set>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "policy/compile_rule.h"
 #include "policy/essentials.h"
@@ -20,7 +21,7 @@ namespace drywall {
 namespace {
 
 /// The policies of one world: staged ones join the pending world in the place of what they replace (Decision 1).
-std::vector<const Policy*> policies_of(const Inventory& inventory, World world) {
+std::vector<std::shared_ptr<const Policy>> policies_of(const Inventory& inventory, World world) {
   std::set<PolicyId> superseded;
   if (world == World::pending) {
     for (const Policy& policy : inventory.policies) {
@@ -33,17 +34,16 @@ std::vector<const Policy*> policies_of(const Inventory& inventory, World world) 
     return world == World::pending && policy.staged_action.value_or(StagedAction::set) != StagedAction::remove &&
            policy.staged_action.value_or(StagedAction::set) != StagedAction::ignore;
   };
-  std::vector<const Policy*> chosen;
-  for (const Policy& policy : inventory.policies) {
-    if (takes_part(policy)) chosen.push_back(&policy);
+  std::vector<std::shared_ptr<const Policy>> chosen;
+  for (const auto& policy : inventory.policies.elements()) {
+    if (takes_part(*policy)) chosen.push_back(policy);
   }
   return chosen;
 }
 
 /// Ties of order are broken by "name/namespace/kind", byte by byte (felix/calc/policy_sorter.go). The kind is the one
 /// after promotion, so that the pending world has the order that the enforced one will have.
-using OrderKey = std::tuple<double, std::string>;
-OrderKey order_key(const Policy& policy) {
+CompileMemo::OrderKey order_key(const Policy& policy) {
   return {policy.order.value_or(std::numeric_limits<double>::infinity()),
           fmt::format("{}/{}/{}", policy.id.name, policy.id.ns, model_kind(enforced_kind(policy.id.kind)))};
 }
@@ -59,7 +59,7 @@ std::vector<const Tier*> sorted_tiers(const Inventory& inventory) {
 struct Candidate {
   const Policy* policy;
   std::size_t tier;  // position among the sorted tiers
-  Selector governed;
+  const Selector& governed;
   PolicyIndex ingress;
   PolicyIndex egress;
 
@@ -121,13 +121,10 @@ bool belongs_to(const Policy& policy, Bucket bucket) {
 
 class Compilation {
  public:
-  Compilation(const Inventory& inventory, const Host& host, World world)
-      : inventory_(inventory),
-        host_(host),
-        labels_(inventory),
-        rules_(inventory, labels_),
-        tiers_(sorted_tiers(inventory)) {
+  Compilation(const Inventory& inventory, const Host& host, World world, CompileMemo& memo)
+      : inventory_(inventory), host_(host), memo_(memo), rules_(memo), tiers_(sorted_tiers(inventory)) {
     plan_.world = world;
+    memo_.begin(inventory);
   }
 
   Plan run() {
@@ -139,7 +136,6 @@ class Compilation {
     const auto interfaces = host_interfaces();
     for (std::size_t i = 0; i < inventory_.host_endpoints.size(); ++i) add_host(i, index, interfaces[i]);
     for (std::size_t i = 0; i < inventory_.workload_endpoints.size(); ++i) add_workload(i, index);
-    plan_.sets = rules_.take_sets();
     return std::move(plan_);
   }
 
@@ -154,9 +150,16 @@ class Compilation {
     plan_.workload_prefixes = inventory_.settings.workload_prefixes.value_or(host_.workload_prefixes);
   }
 
-  PolicyIndex add(PlannedPolicy policy) {
-    plan_.policies.push_back(std::move(policy));
+  PolicyIndex add(const CompileMemo::KnownRules& rules) {
+    for (CompileMemo::KnownSet* const set : rules.sets) {
+      if (std::exchange(set->used, memo_.run()) != memo_.run()) plan_.sets.insert(set->index, memo_.current(*set));
+    }
+    plan_.policies.push_back(rules.planned);
     return static_cast<PolicyIndex>(plan_.policies.size() - 1);
+  }
+  /// Of what is no policy of the inventory; `name` is its own.
+  PolicyIndex add(const std::string& name, PlannedPolicy planned) {
+    return add(memo_.keep(fmt::format("{}/{}", name, to_string(planned.direction)), planned, rules_.take_sets()));
   }
 
   void plan_exemptions() {
@@ -168,35 +171,53 @@ class Compilation {
     for (const Direction direction : {Direction::ingress, Direction::egress}) {
       const auto& ports = direction == Direction::ingress ? inbound : outbound;
       const auto& answered = direction == Direction::ingress ? outbound : inbound;
-      essentials_[direction] = add(essentials(direction));
-      untracked_essentials_[direction] = add(untracked_essentials(direction));
-      if (!ports.empty()) failsafes_[direction] = add(failsafes(direction, ports, net_set));
-      if (!ports.empty() || !answered.empty())
-        untracked_failsafes_[direction] = add(untracked_failsafes(direction, ports, answered, net_set));
+      essentials_[direction] = add("essentials", essentials(direction));
+      untracked_essentials_[direction] = add("untracked essentials", untracked_essentials(direction));
+      if (!ports.empty()) failsafes_[direction] = add("failsafes", failsafes(direction, ports, net_set));
+      if (!ports.empty() || !answered.empty()) {
+        untracked_failsafes_[direction] =
+            add("untracked failsafes", untracked_failsafes(direction, ports, answered, net_set));
+      }
     }
   }
 
   void plan_profiles() {
     for (const Profile& profile : inventory_.profiles) {
       for (const Direction direction : {Direction::ingress, Direction::egress}) {
-        profiles_[direction][profile.name] = add(rules_.compile(profile, direction));
+        profiles_[direction][profile.name] = add("profile " + profile.name, rules_.compile(profile, direction));
       }
     }
+  }
+
+  const CompileMemo::KnownPolicy& known(const std::shared_ptr<const Policy>& policy) {
+    CompileMemo::KnownPolicy* known = memo_.find(policy);
+    if (known == nullptr) {
+      CompileMemo::KnownPolicy made{policy, governed_endpoints(*policy), order_key(*policy), {}, {}, 0};
+      for (const Direction direction : {Direction::ingress, Direction::egress}) {
+        auto planned = std::make_shared<const PlannedPolicy>(rules_.compile(*policy, direction));
+        (direction == Direction::ingress ? made.ingress : made.egress) = {std::move(planned), rules_.take_sets()};
+      }
+      known = &memo_.keep(std::move(made));
+    }
+    known->used = memo_.run();
+    return *known;
   }
 
   /// Sorted by tier, then order.
   std::vector<Candidate> plan_policies() {
     std::unordered_map<std::string_view, std::size_t> tier_position;
     for (std::size_t i = 0; i < tiers_.size(); ++i) tier_position.emplace(tiers_[i]->name, i);
-    std::vector<std::tuple<std::size_t, OrderKey, const Policy*>> sorted;
-    for (const Policy* policy : policies_of(inventory_, plan_.world)) {
-      sorted.emplace_back(tier_position.at(policy->tier), order_key(*policy), policy);
+    std::vector<std::pair<std::size_t, const CompileMemo::KnownPolicy*>> sorted;
+    for (const auto& policy : policies_of(inventory_, plan_.world)) {
+      sorted.emplace_back(tier_position.at(policy->tier), &known(policy));
     }
-    std::ranges::sort(sorted);
+    std::ranges::sort(sorted, [](const auto& left, const auto& right) {
+      return std::tie(left.first, left.second->order) < std::tie(right.first, right.second->order);
+    });
     std::vector<Candidate> candidates;
-    for (const auto& [tier, key, policy] : sorted) {
-      candidates.push_back({policy, tier, governed_endpoints(*policy), add(rules_.compile(*policy, Direction::ingress)),
-                            add(rules_.compile(*policy, Direction::egress))});
+    candidates.reserve(sorted.size());
+    for (const auto& [tier, known] : sorted) {
+      candidates.push_back({known->source.get(), tier, known->governed, add(known->ingress), add(known->egress)});
     }
     return candidates;
   }
@@ -234,7 +255,7 @@ class Compilation {
     PlannedEndpoint endpoint{
         {EndpointKind::host, "", host.name}, is_local(host.node), interfaces, "", host.expected_ips, {}, {}, host.at};
     if (endpoint.local) {
-      const auto chosen = index.selecting(labels_.host_labels(position));
+      const auto chosen = index.selecting(memo_.labels().host_labels(position));
       for (const Bucket bucket : {Bucket::untracked, Bucket::pre_dnat, Bucket::normal, Bucket::forward}) {
         if (bucket == Bucket::untracked && host.interface_name == "*")
           continue;  // as in Calico: doNotTrack needs a name
@@ -279,7 +300,7 @@ class Compilation {
     if (endpoint.local) {
       endpoint.bridge = host_.bridge_of(workload.interface_name);
       if (!workload.interface_name.empty() && endpoint.bridge.empty()) endpoint.interfaces = {workload.interface_name};
-      const auto chosen = index.selecting(labels_.workload_labels(position));
+      const auto chosen = index.selecting(memo_.labels().workload_labels(position));
       for (const Direction direction : {Direction::ingress, Direction::egress}) {
         add_leg(endpoint,
                 {Bucket::normal, direction, std::nullopt, std::nullopt, tiers_of(Bucket::normal, direction, chosen),
@@ -300,7 +321,7 @@ class Compilation {
     for (const std::string& name : names) {
       // A profile that nobody defines denies, as in Calico: it is an ordinary profile without rules.
       const auto [known, is_new] = profiles_[direction].emplace(name, 0);
-      if (is_new) known->second = add({{PolicyKind::profile, "", name}, "", direction, {}, {}});
+      if (is_new) known->second = add("profile " + name, {{PolicyKind::profile, "", name}, "", direction, {}, {}});
       found.push_back(known->second);
     }
     return found;
@@ -333,7 +354,7 @@ class Compilation {
 
   const Inventory& inventory_;
   const Host& host_;
-  LabelIndex labels_;
+  CompileMemo& memo_;
   RuleCompiler rules_;
   std::vector<const Tier*> tiers_;
   Plan plan_;
@@ -352,7 +373,12 @@ std::string Host::bridge_of(const std::string& interface) const {
 }
 
 Plan compile(const Inventory& inventory, const Host& host, World world) {
-  return Compilation(inventory, host, world).run();
+  CompileMemo memo;
+  return compile(inventory, host, world, memo);
+}
+
+Plan compile(const Inventory& inventory, const Host& host, World world, CompileMemo& memo) {
+  return Compilation(inventory, host, world, memo).run();
 }
 
 }  // namespace drywall

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/compile_memo.h"
 #include "policy/model.h"
 #include "policy/plan.h"
 
@@ -40,5 +41,7 @@ struct Host {
 /// What the host does in one world. Staged-ness is decided here and nowhere after.
 ///   inventory  free of errors; its settings win over the host's
 [[nodiscard]] Plan compile(const Inventory& inventory, const Host& host, World world);
+/// The same, but what the memo knows is not made again.
+[[nodiscard]] Plan compile(const Inventory& inventory, const Host& host, World world, CompileMemo& memo);
 
 }  // namespace drywall

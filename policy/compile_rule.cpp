@@ -63,10 +63,29 @@ void add_icmp_criteria(std::vector<Predicate>& all_of, const Rule& rule) {
   if (rule.not_icmp) all_of.push_back(IcmpIs{rule.not_icmp->type, rule.not_icmp->code, Sense::is_not});
 }
 
-}  // namespace
+const Service* service(const Inventory& inventory, std::string_view ns, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      inventory.services, [&](const Service& service) { return service.ns == ns && service.name == name; });
+  return found == inventory.services.end() ? nullptr : &*found;
+}
 
-RuleCompiler::RuleCompiler(const Inventory& inventory, const LabelIndex& index)
-    : inventory_(inventory), index_(index) {}
+std::vector<EndpointPort> endpoints_of(const Inventory& inventory, std::string_view ns, std::string_view name) {
+  const Service* known = service(inventory, ns, name);
+  std::vector<EndpointPort> endpoints = known == nullptr ? std::vector<EndpointPort>{} : known->endpoints;
+  std::ranges::sort(endpoints);
+  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  return endpoints;
+}
+
+AddressSet addresses_of(const Inventory& inventory, std::string_view ns, std::string_view name) {
+  std::vector<AddressRange> ranges;
+  if (const Service* known = service(inventory, ns, name)) {
+    for (const Address& address : known->addresses) ranges.push_back({address, address});
+  }
+  return AddressSet(std::move(ranges));
+}
+
+}  // namespace
 
 PlannedPolicy RuleCompiler::compile(const Policy& policy, Direction direction) {
   PlannedPolicy planned{policy.id, policy.tier, direction, {}, policy.at};
@@ -119,55 +138,44 @@ void RuleCompiler::add_ports(std::vector<Predicate>& all_of, const Scope& scope,
     std::ranges::sort(names);
     const Selector peers = selected_peers(entity(scope.rule, side), scope.ns).value_or(Selector::all());
     const std::optional<Protocol> protocol = scope.rule.protocol;
-    criterion.endpoint_ports = intern(fmt::format("ports {}/{} of {}", fmt::join(names, ","),
-                                                  protocol ? to_string(*protocol) : "any", peers.canonical()),
-                                      index_.ports(names, protocol, peers));
+    const std::string definition = fmt::format("ports {}/{} of {}", fmt::join(names, ","),
+                                               protocol ? to_string(*protocol) : "any", peers.canonical());
+    criterion.endpoint_ports =
+        set(definition, [names, protocol, peers](const auto& of) { return of.labels.ports(names, protocol, peers); });
   }
   all_of.push_back(std::move(criterion));
-}
-
-const Service* RuleCompiler::service(std::string_view ns, std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      inventory_.services, [&](const Service& service) { return service.ns == ns && service.name == name; });
-  return found == inventory_.services.end() ? nullptr : &*found;
 }
 
 /// A destination is one of the service's endpoints, address and port; a source only one of their addresses. A service
 /// that nobody declares has none.
 void RuleCompiler::add_service(std::vector<Predicate>& all_of, const Scope& scope, Side side,
                                const ServiceReference& reference) {
-  const std::string_view ns = reference.ns.empty() ? scope.ns : reference.ns;
-  const Service* known = service(ns, reference.name);
-  const std::string definition = fmt::format("service {}/{}", ns, reference.name);
+  const std::string ns = reference.ns.empty() ? std::string(scope.ns) : reference.ns;
+  const std::string& name = reference.name;
+  const std::string definition = fmt::format("service {}/{}", ns, name);
   if (side == Side::destination) {
-    std::vector<EndpointPort> endpoints = known == nullptr ? std::vector<EndpointPort>{} : known->endpoints;
-    std::ranges::sort(endpoints);
-    endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
-    all_of.push_back(PortIn{side, {}, intern(definition, std::move(endpoints))});
+    const auto endpoints = [ns, name](const CompileMemo::Population& of) {
+      return endpoints_of(of.inventory, ns, name);
+    };
+    all_of.push_back(PortIn{side, {}, set(definition, endpoints)});
     return;
   }
-  std::vector<AddressRange> ranges;
-  if (known != nullptr) {
-    for (const Address& address : known->addresses) ranges.push_back({address, address});
-  }
-  all_of.push_back(AddressIn{side, intern("addresses of " + definition, AddressSet(std::move(ranges)))});
+  const auto addresses = [ns, name](const CompileMemo::Population& of) { return addresses_of(of.inventory, ns, name); };
+  all_of.push_back(AddressIn{side, set("addresses of " + definition, addresses)});
 }
 
 SetIndex RuleCompiler::address_set(const std::vector<Prefix>& nets) {
-  return intern("nets " + prefixes_text(nets), AddressSet(nets));
+  return set("nets " + prefixes_text(nets), [nets](const auto&) { return AddressSet(nets); });
 }
 
 SetIndex RuleCompiler::selector_set(const Selector& selector) {
-  const std::string definition = "selector " + selector.canonical();
-  if (const auto known = set_by_definition_.find(definition); known != set_by_definition_.end()) return known->second;
-  return intern(definition, index_.addresses(selector));
+  return set("selector " + selector.canonical(), [selector](const auto& of) { return of.labels.addresses(selector); });
 }
 
-SetIndex RuleCompiler::intern(std::string definition, std::variant<AddressSet, std::vector<EndpointPort>> members) {
-  const auto next = static_cast<SetIndex>(sets_.size());
-  const auto [known, is_new] = set_by_definition_.emplace(definition, next);
-  if (is_new) sets_.push_back({std::move(definition), std::move(members)});
-  return known->second;
+SetIndex RuleCompiler::set(const std::string& definition, const CompileMemo::MakeMembers& make) {
+  CompileMemo::KnownSet& known = memo_.set(definition, make);
+  if (std::ranges::find(sets_, &known) == sets_.end()) sets_.push_back(&known);
+  return known.index;
 }
 
 }  // namespace drywall

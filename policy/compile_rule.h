@@ -2,24 +2,25 @@
 #pragma once
 
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "policy/label_index.h"
+#include "policy/compile_memo.h"
 #include "policy/model.h"
 #include "policy/plan.h"
 
 namespace drywall {
 
-/// Turns the rules of policies into planned rules, and collects the sets that they need.
+/// Turns the rules of policies into planned rules, and collects the sets that they need. It knows the sets'
+/// definitions, not their members: what it makes of a policy depends on that policy alone.
 class RuleCompiler {
  public:
-  RuleCompiler(const Inventory& inventory, const LabelIndex& index);
+  explicit RuleCompiler(CompileMemo& memo) : memo_(memo) {}
 
   [[nodiscard]] PlannedPolicy compile(const Policy& policy, Direction direction);
   [[nodiscard]] PlannedPolicy compile(const Profile& profile, Direction direction);
-  /// The sets that all compiled rules refer to.
-  [[nodiscard]] std::vector<PlannedSet> take_sets() { return std::move(sets_); }
+  /// The sets that were named since the last time, each once.
+  [[nodiscard]] std::vector<CompileMemo::KnownSet*> take_sets() { return std::exchange(sets_, {}); }
   SetIndex address_set(const std::vector<Prefix>& nets);
 
  private:
@@ -31,14 +32,11 @@ class RuleCompiler {
   void add_side(std::vector<Predicate>& all_of, const Scope& scope, Side side);
   void add_ports(std::vector<Predicate>& all_of, const Scope& scope, Side side, const PortList& ports, Sense sense);
   void add_service(std::vector<Predicate>& all_of, const Scope& scope, Side side, const ServiceReference& reference);
-  [[nodiscard]] const Service* service(std::string_view ns, std::string_view name) const;
   SetIndex selector_set(const Selector& selector);
-  SetIndex intern(std::string definition, std::variant<AddressSet, std::vector<EndpointPort>> members);
+  SetIndex set(const std::string& definition, const CompileMemo::MakeMembers& make);
 
-  const Inventory& inventory_;
-  const LabelIndex& index_;
-  std::vector<PlannedSet> sets_;
-  std::unordered_map<std::string, SetIndex> set_by_definition_;
+  CompileMemo& memo_;
+  std::vector<CompileMemo::KnownSet*> sets_;
 };
 
 }  // namespace drywall

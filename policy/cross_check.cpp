@@ -151,24 +151,25 @@ void check_numeric_port_names(const Draft& draft, Report& report) {
   }
 }
 
+constexpr auto by_name = [](const auto& a, const auto& b) {
+  if constexpr (requires { a.ns; }) {
+    return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
+  } else {
+    return a.name < b.name;
+  }
+};
+
 template <class Item>
 void sort_by_name(std::vector<Item>& items) {
-  std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
-    if constexpr (requires { a.ns; }) {
-      return std::tie(a.ns, a.name) < std::tie(b.ns, b.name);
-    } else {
-      return a.name < b.name;
-    }
-  });
+  std::sort(items.begin(), items.end(), by_name);
 }
 
 void sort_inventory(Inventory& inventory) {
-  std::sort(inventory.policies.begin(), inventory.policies.end(),
-            [](const Policy& a, const Policy& b) { return a.id < b.id; });
+  inventory.policies.sort([](const Policy& a, const Policy& b) { return a.id < b.id; });
   sort_by_name(inventory.tiers);
   sort_by_name(inventory.host_endpoints);
   sort_by_name(inventory.workload_endpoints);
-  sort_by_name(inventory.network_sets);
+  inventory.network_sets.sort(by_name);
   sort_by_name(inventory.profiles);
   sort_by_name(inventory.services);
 }

@@ -36,10 +36,19 @@ struct Identity {
   auto operator<=>(const Identity&) const = default;
 };
 
-/// The inventory while it is being read, and what can only be checked when everything has been.
+/// A resource that is there, even if something in it is wrong.
+struct Declaration {
+  std::string_view kind;  // what the user calls it
+  Identity identity;
+  Place at;
+};
+
+inline constexpr std::size_t most_expansion = 4'000'000;
+
+/// An inventory while it is being read, of one file or of all, and what can only be checked when everything has been.
 struct Draft {
   Inventory inventory;
-  std::map<Identity, Place> declared;
+  std::vector<Declaration> declared;
   std::set<std::string, std::less<>> tiers;  // declared ones, also those with mistakes
   std::set<std::string, std::less<>> namespaces;
   std::set<std::string, std::less<>> profiles;
@@ -47,11 +56,12 @@ struct Draft {
   std::vector<Mention> namespaces_named;
   std::vector<Mention> profiles_named;
   std::map<std::pair<std::string, std::string>, std::size_t> service_index;  // namespace and name -> inventory.services
+  std::set<std::pair<std::string, std::string>> services_written;            // not only named by slices
   std::vector<Claim> host_claims;
   std::vector<Claim> workload_claims;
   bool complete = true;  // false: something could not be read at all, so that what is missing may be there
   /// How many more ports the rules made from Kubernetes rules may have: a rule is repeated for each of its peers.
-  std::size_t expansion_left = 4'000'000;
+  std::size_t expansion_left = most_expansion;
 };
 
 struct Metadata {

@@ -221,7 +221,7 @@ void check_host_options(const Policy& policy, Population& population, Diagnostic
        "select host endpoints, or leave the option out");
 }
 
-void check_deletion(const Policy& policy, const std::vector<Policy>& policies, Diagnostics& out) {
+void check_deletion(const Policy& policy, const SharedList<Policy>& policies, Diagnostics& out) {
   const PolicyId enforced{enforced_kind(policy.id.kind), policy.id.ns, policy.id.name};
   const auto at = std::lower_bound(policies.begin(), policies.end(), enforced,
                                    [](const Policy& p, const PolicyId& id) { return p.id < id; });

@@ -11,6 +11,7 @@
 #include "policy/diagnostic.h"
 #include "policy/net.h"
 #include "policy/selector.h"
+#include "policy/shared_list.h"
 
 // The documents of a policy directory as values: checked, defaulted (types, tier orders, policyTypes) and, where they
 // are Kubernetes', converted to Calico's form; selectors are still as written, not yet rewritten for their namespace.
@@ -242,11 +243,11 @@ struct HostSettings {
 
 /// Everything that a policy directory says. Within a kind sorted by namespace and name.
 struct Inventory {
-  std::vector<Policy> policies;
+  SharedList<Policy> policies;
   std::vector<Tier> tiers;  // with the three built-in ones
   std::vector<HostEndpoint> host_endpoints;
   std::vector<WorkloadEndpoint> workload_endpoints;
-  std::vector<NetworkSet> network_sets;
+  SharedList<NetworkSet> network_sets;
   std::vector<Profile> profiles;  // with projectcalico-default-allow and one for each namespace and service account
   std::vector<Service> services;
   HostSettings settings;

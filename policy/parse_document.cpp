@@ -166,21 +166,6 @@ void declare(Draft& draft, const Kind& kind, const std::string& name) {
   if (kind.name == "Namespace") draft.namespaces.insert(name);
 }
 
-/// Two resources of one identity are a mistake, wherever they lie.
-///   kind  what the user calls it
-void check_identity(Reader& reader, Draft& draft, std::string_view kind, Identity identity, const Place& at) {
-  const auto [first, fresh] = draft.declared.emplace(std::move(identity), at);
-  if (fresh) return;
-  const Identity& id = first->first;
-  const std::string name = id.ns.empty() ? id.name : id.ns + "/" + id.name;
-  const bool made = id.kind == "Profile" && (id.name.starts_with("kns.") || id.name.starts_with("ksa."));
-  reader.error(
-      at, "duplicate-resource",
-      fmt::format("{} {} is already written at {}", kind, quoted(name), to_string(reader.location(first->second))),
-      made ? "a Namespace or ServiceAccount is such a profile: leave one of the two out"
-           : "leave one of the two out, or give it another name");
-}
-
 /// The profile that a resource is besides itself.
 std::optional<std::string> profile_of(const Kind& kind, const Metadata& metadata) {
   if (kind.name == "Namespace") return "kns." + metadata.name;
@@ -195,9 +180,9 @@ void read_resource(Reader& reader, Draft& draft, Fields& fields, const yaml::Nod
     return;
   }
   declare(draft, kind, metadata->name);
-  check_identity(reader, draft, kind.name, {kind.identity, metadata->ns, metadata->name}, metadata->at);
+  draft.declared.push_back({kind.name, {kind.identity, metadata->ns, metadata->name}, metadata->at});
   if (auto profile = profile_of(kind, *metadata))
-    check_identity(reader, draft, "Profile", {"Profile", {}, *profile}, metadata->at);
+    draft.declared.push_back({"Profile", {"Profile", {}, *profile}, metadata->at});
   if (kind.scope == Scope::namespaced) {
     const yaml::Node* ns = fields.find("metadata")->find("namespace");
     draft.namespaces_named.push_back({metadata->ns, ns == nullptr ? metadata->at : reader.place(*ns)});

@@ -67,7 +67,8 @@ std::vector<Address> read_addresses(Fields& slice) {
   return addresses;
 }
 
-/// The service in the inventory, new if need be.
+}  // namespace
+
 Service& service_named(Draft& draft, const std::string& ns, const std::string& name, const SourceLocation& at) {
   std::vector<Service>& services = draft.inventory.services;
   const auto key = std::pair(ns, name);
@@ -78,12 +79,11 @@ Service& service_named(Draft& draft, const std::string& ns, const std::string& n
   return services.back();
 }
 
-}  // namespace
-
 void read_service(Document& document) {
   document.fields.accept({"spec"});
   Service& service = service_named(document.draft, document.metadata.ns, document.metadata.name, document.at);
   service.at = document.at;
+  document.draft.services_written.emplace(service.ns, service.name);
 }
 
 void read_endpoint_slice(Document& document) {

@@ -8,7 +8,8 @@ namespace drywall {
 namespace {
 
 bool same_policy(const Plan& left_plan, PolicyIndex left, const Plan& right_plan, PolicyIndex right) {
-  return left_plan.policies[left].id == right_plan.policies[right].id;
+  return left_plan.policies.shared(left) == right_plan.policies.shared(right) ||
+         left_plan.policies[left].id == right_plan.policies[right].id;
 }
 
 bool same_tier(const Plan& left_plan, const PlannedTier& left, const Plan& right_plan, const PlannedTier& right) {
@@ -32,6 +33,13 @@ const PlannedLeg* leg_of(const EndpointInPlan& of, Bucket bucket, Direction dire
 }
 
 }  // namespace
+
+bool SetTable::operator==(const SetTable& other) const {
+  return size() == other.size() && std::ranges::all_of(sets_, [&](const auto& entry) {
+           const Element found = other.find(entry.first);
+           return found == entry.second || (found != nullptr && *found == *entry.second);
+         });
+}
 
 std::string_view to_string(World world) {
   return world == World::enforced ? "enforced" : "pending";

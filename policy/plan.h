@@ -3,14 +3,18 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "policy/model.h"
 #include "policy/net.h"
+#include "policy/shared_list.h"
 
 // What a host must do with a packet, with nothing left implicit: end-of-tier defaults, failsafes, profiles and the
 // final deny are ordinary entries. A Plan is made for one world and has three consumers, the renderer (render/lower.h),
@@ -24,8 +28,9 @@ enum class World : std::uint8_t { enforced, pending };
 enum class Side : std::uint8_t { source, destination };
 enum class Sense : std::uint8_t { is, is_not };
 
-/// Index into Plan::sets.
-using SetIndex = std::uint32_t;
+/// Names a set of a plan: it follows from the set's definition, so it is the same in both worlds and the next
+/// generation.
+using SetIndex = std::uint64_t;
 
 struct FamilyIs {
   Family family;
@@ -69,6 +74,27 @@ struct PlannedSet {
   std::string definition;  // "selector env == \"prod\"", "nets 10.0.0.0/8,...", "ports http @ ..."
   std::variant<AddressSet, std::vector<EndpointPort>> members;  // EndpointPorts sorted
   bool operator==(const PlannedSet&) const = default;
+};
+
+/// The sets of a plan. Constant once they are in it, so that plans share them.
+class SetTable {
+ public:
+  using Element = std::shared_ptr<const PlannedSet>;
+  [[nodiscard]] const PlannedSet& operator[](SetIndex set) const { return *sets_.at(set); }
+  /// nullptr: there is none.
+  [[nodiscard]] Element find(SetIndex set) const {
+    const auto found = sets_.find(set);
+    return found == sets_.end() ? nullptr : found->second;
+  }
+  void insert(SetIndex set, Element element) { sets_.insert_or_assign(set, std::move(element)); }
+  [[nodiscard]] std::size_t size() const { return sets_.size(); }
+  void reserve(std::size_t size) { sets_.reserve(size); }
+  [[nodiscard]] auto begin() const { return sets_.begin(); }
+  [[nodiscard]] auto end() const { return sets_.end(); }
+  bool operator==(const SetTable& other) const;
+
+ private:
+  std::unordered_map<SetIndex, Element> sets_;
 };
 
 /// Identifies a rule, an end of tier or the final deny for as long as the policy keeps its name: see policy/rule_tag.h.
@@ -169,8 +195,8 @@ struct PlannedEndpoint {
 
 struct Plan {
   World world = World::enforced;
-  std::vector<PlannedSet> sets;
-  std::vector<PlannedPolicy> policies;
+  SetTable sets;
+  SharedList<PlannedPolicy> policies;
   std::vector<PlannedEndpoint> endpoints;  // host endpoints first, each kind by namespace and name
   EndpointToHost endpoint_to_host = EndpointToHost::drop;
   DenyAction deny_action = DenyAction::drop;

@@ -23,11 +23,6 @@ std::vector<std::size_t> starts_of_lines(std::string_view text) {
 
 }  // namespace
 
-Report::Report(std::span<const yaml::SourceFile> files) {
-  files_.reserve(files.size());
-  for (const yaml::SourceFile& file : files) files_.push_back({&file, {}});
-}
-
 void Report::error(const Place& at, std::string_view code, std::string message, std::string help) {
   add(at, Severity::error, code, std::move(message), std::move(help));
 }
@@ -68,6 +63,17 @@ std::string_view Report::line(const Place& at) {
 Diagnostics Report::take() {
   sort_diagnostics(diagnostics_);
   return std::exchange(diagnostics_, {});
+}
+
+Report::Found Report::take_found() {
+  const File& file = files_.front();
+  return {take(), file.errors, file.warnings};
+}
+
+void Report::adopt(std::uint32_t file, const Found& found) {
+  files_[file].errors += found.errors;
+  files_[file].warnings += found.warnings;
+  diagnostics_.insert(diagnostics_.end(), found.diagnostics.begin(), found.diagnostics.end());
 }
 
 void Report::add(const Place& at, Severity severity, std::string_view code, std::string message, std::string help) {

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,11 +25,16 @@ struct Place {
 /// The files being read and the mistakes found in them: bounded, however bad a file is.
 class Report {
  public:
-  explicit Report(std::span<const yaml::SourceFile> files);
+  ///   files  a range of yaml::SourceFile; must outlive the report
+  template <class Files>
+  explicit Report(const Files& files) {
+    files_.reserve(files.size());
+    for (const yaml::SourceFile& file : files) files_.push_back({&file, {}});
+  }
 
   void error(const Place& at, std::string_view code, std::string message, std::string help = {});
   void warning(const Place& at, std::string_view code, std::string message, std::string help = {});
-  /// What the YAML loader found in one file.
+  /// What was found in one file besides, by the YAML loader or by another report.
   void add(std::uint32_t file, Diagnostics diagnostics);
 
   [[nodiscard]] SourceLocation location(const Place& at) const;
@@ -39,6 +43,17 @@ class Report {
   /// The text of the line at `at`, without its line ending.
   [[nodiscard]] std::string_view line(const Place& at);
   [[nodiscard]] Diagnostics take();  // sorted
+
+  /// All that was found in a single file, and how often, listed or not.
+  struct Found {
+    Diagnostics diagnostics;
+    std::size_t errors = 0;
+    std::size_t warnings = 0;
+  };
+  /// Of a report on one file.
+  [[nodiscard]] Found take_found();
+  /// Takes in what such a report has found in a file of this one.
+  void adopt(std::uint32_t file, const Found& found);
 
  private:
   struct File {

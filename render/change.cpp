@@ -12,10 +12,17 @@ namespace drywall {
 namespace {
 
 template <class T, class Name>
-std::map<std::string_view, const T*> by_name(const std::vector<T>& objects, Name name) {
+std::map<std::string_view, const T*> by_name(const std::vector<const T*>& objects, Name name) {
   std::map<std::string_view, const T*> found;
-  for (const T& object : objects) found.emplace(name(object), &object);
+  for (const T* object : objects) found.emplace(name(*object), object);
   return found;
+}
+
+template <class T>
+std::vector<const T*> all(const SharedList<T>& list) {
+  std::vector<const T*> objects;
+  for (const T& object : list) objects.push_back(&object);
+  return objects;
 }
 
 template <class T>
@@ -89,37 +96,42 @@ class LayerDiff {
 
  private:
   void compare_maps() {
-    const auto old = by_name(before_.maps, own_name);
-    const auto now = by_name(after_.maps, own_name);
-    for (const VerdictMap<S>& map : before_.maps) {
-      const VerdictMap<S>* const stays = find(now, map.name);
-      if (stays == nullptr || !has_same_shape(map, *stays)) change_.gone_maps.push_back(map.name);
+    const Unshared<VerdictMap<S>> maps = unshared(before_.maps, after_.maps);
+    const auto old = by_name(maps.left, own_name);
+    const auto now = by_name(maps.right, own_name);
+    for (const VerdictMap<S>* map : maps.left) {
+      const VerdictMap<S>* const stays = find(now, map->name);
+      if (stays == nullptr || !has_same_shape(*map, *stays)) change_.gone_maps.push_back(map->name);
     }
-    for (const VerdictMap<S>& map : after_.maps) {
-      const VerdictMap<S>* const was = find(old, map.name);
-      if (was == nullptr || !has_same_shape(*was, map)) {
-        change_.fresh_maps.push_back(map);
-        if (was != nullptr) remade_.insert(map.name);
+    for (const VerdictMap<S>* map : maps.right) {
+      const VerdictMap<S>* const was = find(old, map->name);
+      if (was == nullptr || !has_same_shape(*was, *map)) {
+        change_.fresh_maps.push_back(*map);
+        if (was != nullptr) remade_.insert(map->name);
         continue;
       }
-      MapElements<S> elements = element_changes(*was, map);
+      MapElements<S> elements = element_changes(*was, *map);
       if (!elements.removed.empty() || !elements.added.empty()) change_.elements.push_back(std::move(elements));
     }
   }
 
   void compare_chains() {
-    const auto old = by_name(before_.chains, chain_name);
-    const auto now = by_name(after_.chains, chain_name);
-    for (const Chain<S>& chain : before_.chains) {
-      const Chain<S>* const stays = find(now, chain.name.text);
-      if (stays == nullptr || stays->base != chain.base) change_.gone_chains.push_back(chain);
+    // A chain that looks up what is made anew must be rewritten though it is the same.
+    const Unshared<Chain<S>> chains = remade_.empty() ? unshared(before_.chains, after_.chains)
+                                                      : Unshared<Chain<S>>{all(before_.chains), all(after_.chains)};
+    const auto old = by_name(chains.left, chain_name);
+    const auto now = by_name(chains.right, chain_name);
+    for (const Chain<S>* chain : chains.left) {
+      const Chain<S>* const stays = find(now, chain->name.text);
+      if (stays == nullptr || stays->base != chain->base) change_.gone_chains.push_back(*chain);
     }
-    for (const Chain<S>& chain : after_.chains) {
-      const Chain<S>* const was = find(old, chain.name.text);
-      if (was == nullptr || was->base != chain.base) {
-        change_.fresh_chains.push_back(chain);
-      } else if (!std::ranges::equal(was->rules, chain.rules, is_alike<S>) || looks_up_remade(chain)) {
-        change_.rewritten_chains.push_back(chain);
+    for (const Chain<S>* chain : chains.right) {
+      const Chain<S>* const was = find(old, chain->name.text);
+      if (was == nullptr || was->base != chain->base) {
+        change_.fresh_chains.push_back(*chain);
+      } else if ((was != chain && !std::ranges::equal(was->rules, chain->rules, is_alike<S>)) ||
+                 looks_up_remade(*chain)) {
+        change_.rewritten_chains.push_back(*chain);
       }
     }
   }
@@ -146,20 +158,21 @@ TableChange diff_tables(const Table& before, const Table& after) {
   TableChange change;
   change.family = after.family;
   std::set<std::string_view> remade;
-  const auto old = by_name(before.sets, own_name);
-  const auto now = by_name(after.sets, own_name);
-  for (const Set& set : before.sets) {
-    const Set* const stays = find(now, set.name);
-    if (stays == nullptr || !has_same_shape(set, *stays)) change.gone_sets.push_back(set.name);
+  const Unshared<Set> sets = unshared(before.sets, after.sets);
+  const auto old = by_name(sets.left, own_name);
+  const auto now = by_name(sets.right, own_name);
+  for (const Set* set : sets.left) {
+    const Set* const stays = find(now, set->name);
+    if (stays == nullptr || !has_same_shape(*set, *stays)) change.gone_sets.push_back(set->name);
   }
-  for (const Set& set : after.sets) {
-    const Set* const was = find(old, set.name);
-    if (was == nullptr || !has_same_shape(*was, set)) {
-      change.fresh_sets.push_back(set);
-      if (was != nullptr) remade.insert(set.name);
-    } else if (was->elements != set.elements) {
+  for (const Set* set : sets.right) {
+    const Set* const was = find(old, set->name);
+    if (was == nullptr || !has_same_shape(*was, *set)) {
+      change.fresh_sets.push_back(*set);
+      if (was != nullptr) remade.insert(set->name);
+    } else if (was->elements != set->elements) {
       change.elements.push_back(
-          {set.name, set.interval, only_in(was->elements, set.elements), only_in(set.elements, was->elements)});
+          {set->name, set->interval, only_in(was->elements, set->elements), only_in(set->elements, was->elements)});
     }
   }
   for (const LimiterSet& limiter : before.limiters) {

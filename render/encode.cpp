@@ -12,15 +12,15 @@ void write_chains(BatchWriter& batch, Family family, const Layer<S>& layer) {
   for (const Chain<S>& chain : layer.chains) batch.new_chain<S>(family, chain);
 }
 
-template <Stance S>
-void write_rules(BatchWriter& batch, Family family, const std::vector<Chain<S>>& chains) {
+template <Stance S, class Chains>
+void write_rules(BatchWriter& batch, Family family, const Chains& chains) {
   for (const Chain<S>& chain : chains) {
     for (const NftRule<S>& rule : chain.rules) batch.new_rule<S>(family, chain, rule);
   }
 }
 
 template <Stance S>
-void write_rules(BatchWriter& batch, Family family, const Layer<S>& layer) {
+void write_layer_rules(BatchWriter& batch, Family family, const Layer<S>& layer) {
   for (const VerdictMap<S>& map : layer.maps) batch.add_entries<S>(family, map.name, map.interval, map.entries);
   write_rules<S>(batch, family, layer.chains);
 }
@@ -37,8 +37,8 @@ void write_table(BatchWriter& batch, const Table& table, TableOwner owner) {
   for (const LimiterSet& limiter : table.limiters) batch.new_limiter(table.family, limiter);
   write_chains(batch, table.family, table.observe);
   write_chains(batch, table.family, table.enforce);
-  write_rules(batch, table.family, table.observe);
-  write_rules(batch, table.family, table.enforce);
+  write_layer_rules(batch, table.family, table.observe);
+  write_layer_rules(batch, table.family, table.enforce);
 }
 
 // --- changes -----------------------------------------------------------------------------------------------------

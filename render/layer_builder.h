@@ -39,11 +39,12 @@ inline std::string identity_of(const PolicyId& id) {
 template <Stance S>
 class LayerBuilder {
  public:
-  LayerBuilder(const Plan& plan, Family family, const RenderOptions& options, SetPool& sets)
+  LayerBuilder(const Plan& plan, Family family, const RenderOptions& options, SetPool& sets, ChainMemo<S>& memo)
       : plan_(plan),
         family_(family),
         options_(options),
         sets_(sets),
+        chains_(memo, sets),
         leaves_(plan, family, options, sets, chains_),
         earlier_(plan, family, sets, chains_, leaves_),
         is_fan_out_small_(has_small_fan_out(plan)) {}
@@ -56,20 +57,8 @@ class LayerBuilder {
     const std::string identity = fmt::format("{}/{}/{}", static_cast<int>(id.kind), id.ns, id.name);
     // Not shared with the chain for what the workload sends elsewhere: that must not have the exemption.
     const char* what = spares_discovery(hook) ? "-endpoint-to-host" : "-endpoint";
-    return chains_.chain(readable_name(role_of(plan_, hook) + what, id.name, identity), [&](auto& rules) {
-      add_safe_whatever(rules, hook, placed);
-      earlier_.ask_again(rules, hook, placed);
-      add_exemptions(rules, hook, placed);
-      for (const PlannedTier& tier : placed.leg->tiers)
-        rules.push_back(rule_ending<S>(Jump<S>{tier_chain(hook, tier)}));
-      for (const PolicyIndex profile : placed.leg->profiles) {
-        rules.push_back(rule_ending<S>(Jump<S>{policy_chain(hook, profile)}));
-      }
-      if (placed.leg->ending == Ending::deny) {
-        rules.push_back(rule_ending<S>(
-            Goto<S>{leaves_.leaf(hook, Action::deny, no_profile_id(hook.direction), "no profile matched", {})}));
-      }
-    });
+    return chains_.chain(readable_name(role_of(plan_, hook) + what, id.name, identity), origin_of(hook, placed),
+                         [&](auto& rules) { write_endpoint(rules, hook, placed); });
   }
 
   void add_base(const LegHook& hook, std::vector<NftRule<S>> rules) {
@@ -83,6 +72,47 @@ class LayerBuilder {
   [[nodiscard]] const Plan& plan() const { return plan_; }
 
  private:
+  void write_endpoint(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
+    add_safe_whatever(rules, hook, placed);
+    earlier_.ask_again(rules, hook, placed);
+    add_exemptions(rules, hook, placed);
+    for (const PlannedTier& tier : placed.leg->tiers) rules.push_back(rule_ending<S>(Jump<S>{tier_chain(hook, tier)}));
+    for (const PolicyIndex profile : placed.leg->profiles) {
+      rules.push_back(rule_ending<S>(Jump<S>{policy_chain(hook, profile)}));
+    }
+    if (placed.leg->ending == Ending::deny) {
+      rules.push_back(rule_ending<S>(
+          Goto<S>{leaves_.leaf(hook, Action::deny, no_profile_id(hook.direction), "no profile matched", {})}));
+    }
+  }
+
+  /// All that write_endpoint() asks for.
+  ChainOrigin origin_of(const LegHook& hook, const PlacedLeg& placed) const {
+    const PlannedEndpoint& endpoint = *placed.endpoint;
+    ChainOrigin origin;
+    origin.text = fmt::format("{} {} {} {} {} {}", hook.name, endpoint.bridge, has_untracked(endpoint), placed.observed,
+                              static_cast<int>(placed.leg->ending), is_fan_out_small_);
+    for (const Bucket bucket : buckets_before(bucket_of(hook.point), hook.direction)) {
+      if (const PlannedLeg* earlier = endpoint.leg(bucket, hook.direction)) add_origin(origin, *earlier);
+    }
+    add_origin(origin, *placed.leg);
+    return origin;
+  }
+
+  void add_origin(ChainOrigin& origin, const PlannedLeg& leg) const {
+    const auto add = [&](PolicyIndex index) { origin.policies.push_back(plan_.policies.shared(index)); };
+    origin.text += fmt::format(" | {} {} {} {}", static_cast<int>(leg.bucket), leg.essentials.has_value(),
+                               leg.failsafes.has_value(), leg.profiles.size());
+    if (leg.essentials) add(*leg.essentials);
+    if (leg.failsafes) add(*leg.failsafes);
+    for (const PlannedTier& tier : leg.tiers) {
+      origin.text +=
+          fmt::format(" {}/{}/{}/{}", tier.name, tier.end.id, to_string(tier.end.action), tier.policies.size());
+      for (const PolicyIndex index : tier.policies) add(index);
+    }
+    for (const PolicyIndex profile : leg.profiles) add(profile);
+  }
+
   /// What even an earlier bucket is not asked about: of it that bucket saw another packet, or another direction.
   void add_safe_whatever(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlacedLeg& placed) {
     if (placed.endpoint->id.kind != EndpointKind::host) return;
@@ -127,8 +157,8 @@ class LayerBuilder {
       rules.push_back(
           rule_ending<S>(Accept{}, {protocol_is(protocol::icmpv6), icmp_type_in(workload_discovery_types())}));
     }
-    if (placed.leg->essentials) add_essentials(rules, plan_.policies[*placed.leg->essentials]);
-    if (placed.leg->failsafes) add_failsafes(rules, hook, plan_.policies[*placed.leg->failsafes]);
+    if (placed.leg->essentials) add_essentials(rules, *placed.leg->essentials);
+    if (placed.leg->failsafes) add_failsafes(rules, hook, *placed.leg->failsafes);
   }
 
   [[nodiscard]] bool spares_discovery(const LegHook& hook) const {
@@ -169,16 +199,20 @@ class LayerBuilder {
     return FieldIn{{Field::icmp_type}, sets_.icmp_types(types), Sense::is};
   }
 
+  void add_essentials(std::vector<NftRule<S>>& rules, PolicyIndex index) {
+    append(rules, chains_.rules("essentials", plan_.policies.shared(index),
+                                [&](auto& own) { write_essentials(own, plan_.policies[index]); }));
+  }
+
   /// Accepted silently; the rules that name an ICMP type and nothing else but their protocol become one.
-  void add_essentials(std::vector<NftRule<S>>& rules, const PlannedPolicy& policy) {
+  void write_essentials(std::vector<NftRule<S>>& rules, const PlannedPolicy& policy) {
     std::map<Family, std::vector<std::uint8_t>> types;
     for (const PlannedRule& rule : policy.rules) {
       if (const auto* icmp = std::get_if<IcmpIs>(&rule.all_of.back())) {
         types[std::get<FamilyIs>(rule.all_of.front()).family].push_back(icmp->type);
         continue;
       }
-      for (auto& matches : lower_match(plan_, rule.all_of, family_, sets_))
-        rules.push_back(rule_ending<S>(Accept{}, std::move(matches)));
+      accept(rules, rule);
     }
     if (const auto& own = types[family_]; !own.empty()) {
       const Protocol icmp = family_ == Family::v4 ? protocol::icmp : protocol::icmpv6;
@@ -187,41 +221,73 @@ class LayerBuilder {
   }
 
   /// Before normal policy a failsafe only spares the packet that bucket, in silence: normal policy's tells of it.
-  void add_failsafes(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlannedPolicy& policy) {
-    if (hook.point == LegPoint::host) return add_policy_rules(rules, hook, policy);
-    for (const PlannedRule& rule : policy.rules) {
-      for (auto& matches : lower_match(plan_, rule.all_of, family_, sets_))
-        rules.push_back(rule_ending<S>(Accept{}, std::move(matches)));
-    }
+  void add_failsafes(std::vector<NftRule<S>>& rules, const LegHook& hook, PolicyIndex index) {
+    if (hook.point == LegPoint::host) return append(rules, policy_rules(hook, index));
+    append(rules, chains_.rules("failsafes", plan_.policies.shared(index), [&](auto& own) {
+      for (const PlannedRule& rule : plan_.policies[index].rules) accept(own, rule);
+    }));
+  }
+
+  void accept(std::vector<NftRule<S>>& rules, const PlannedRule& rule) {
+    for (auto& matches : lower_match(plan_, rule.all_of, family_, sets_))
+      rules.push_back(rule_ending<S>(Accept{}, std::move(matches)));
+  }
+
+  static void append(std::vector<NftRule<S>>& rules, const KnownRules<S>& known) {
+    rules.insert(rules.end(), known.rules.begin(), known.rules.end());
   }
 
   /// The policies of one tier, then its end, as one list by port where that pays. Pass leads out of here, back to the
   /// endpoint's chain and so to the next tier; from a chain of its own a policy's Pass would come back into this tier,
   /// so such a policy is written out here.
   ChainName<S> tier_chain(const LegHook& hook, const PlannedTier& tier) {
-    std::string identity = fmt::format("{}/{}", tier.name, tier.end.id);
-    for (const PolicyIndex index : tier.policies) identity += "/" + identity_of(plan_.policies[index].id);
-    const std::string name = readable_name(role_of(plan_, hook) + "-tier", tier.name, identity);
-    return chains_.chain(name, [&](auto& rules) {
-      if (is_fan_out_small_) {
-        std::vector<NftRule<S>> all;
-        for (const PolicyIndex index : tier.policies) add_policy_rules(all, hook, plan_.policies[index]);
-        all.push_back(end_of_tier(hook, tier));
-        if (auto indexed = PortIndex<S>::index(chains_, name, all, options_.fewest_port_rules)) {
-          rules = std::move(*indexed);
-          return;
-        }
-      }
-      for (const PolicyIndex index : tier.policies) {
-        const PlannedPolicy& policy = plan_.policies[index];
-        if (has_pass(policy)) {
-          add_policy_rules(rules, hook, policy);
-        } else if (!policy.rules.empty()) {
-          rules.push_back(rule_ending<S>(Jump<S>{policy_chain(hook, index)}));
-        }
-      }
-      rules.push_back(end_of_tier(hook, tier));
+    ChainOrigin origin = origin_of(hook, tier);
+    const std::string& name = chains_.name(origin, [&] {
+      std::string identity = fmt::format("{}/{}", tier.name, tier.end.id);
+      for (const PolicyIndex index : tier.policies) identity += "/" + identity_of(plan_.policies[index].id);
+      return readable_name(role_of(plan_, hook) + "-tier", tier.name, identity);
     });
+    return chains_.chain(name, std::move(origin), [&](auto& rules) { write_tier(rules, name, hook, tier); });
+  }
+
+  ChainOrigin origin_of(const LegHook& hook, const PlannedTier& tier) const {
+    ChainOrigin origin;
+    origin.text = fmt::format("{}/{}/{}/{}/{}", role_of(plan_, hook), tier.name, tier.end.id,
+                              to_string(tier.end.action), is_fan_out_small_);
+    origin.policies.reserve(tier.policies.size());
+    for (const PolicyIndex index : tier.policies) origin.policies.push_back(plan_.policies.shared(index));
+    return origin;
+  }
+
+  void write_tier(std::vector<NftRule<S>>& rules, const std::string& name, const LegHook& hook,
+                  const PlannedTier& tier) {
+    const NftRule<S> end = end_of_tier(hook, tier);
+    if (is_fan_out_small_) {
+      std::vector<NumberedRule<S>> all;
+      for (const PolicyIndex index : tier.policies) {
+        const KnownRules<S>& known = policy_rules(hook, index);
+        for (std::size_t i = 0; i < known.rules.size(); ++i) all.push_back({&known.rules[i], known.first_number + i});
+      }
+      all.push_back({&end, number_of_end(std::get<Goto<S>>(end.end).to)});
+      if (auto indexed = PortIndex<S>::index(chains_, name, all, options_.fewest_port_rules)) {
+        rules = std::move(*indexed);
+        return;
+      }
+    }
+    for (const PolicyIndex index : tier.policies) {
+      const PlannedPolicy& policy = plan_.policies[index];
+      if (has_pass(policy)) {
+        append(rules, policy_rules(hook, index));
+      } else if (!policy.rules.empty()) {
+        rules.push_back(rule_ending<S>(Jump<S>{policy_chain(hook, index)}));
+      }
+    }
+    rules.push_back(end);
+  }
+
+  /// A rule that does nothing but go to a leaf follows from the leaf's name.
+  static std::uint64_t number_of_end(const ChainName<S>& leaf) {
+    return stable_hash(leaf.text) | std::uint64_t{1} << 63U;
   }
 
   NftRule<S> end_of_tier(const LegHook& hook, const PlannedTier& tier) {
@@ -257,7 +323,13 @@ class LayerBuilder {
   ChainName<S> policy_chain(const LegHook& hook, PolicyIndex index) {
     const PlannedPolicy& policy = plan_.policies[index];
     const std::string name = readable_name(role_of(plan_, hook) + "-policy", policy.id.name, identity_of(policy.id));
-    return chains_.chain(name, [&](auto& rules) { add_policy_rules(rules, hook, policy); });
+    return chains_.chain(name, ChainOrigin{"", {plan_.policies.shared(index)}, {}},
+                         [&](auto& rules) { append(rules, policy_rules(hook, index)); });
+  }
+
+  const KnownRules<S>& policy_rules(const LegHook& hook, PolicyIndex index) {
+    return chains_.rules(role_of(plan_, hook), plan_.policies.shared(index),
+                         [&](auto& rules) { add_policy_rules(rules, hook, plan_.policies[index]); });
   }
 
   void add_policy_rules(std::vector<NftRule<S>>& rules, const LegHook& hook, const PlannedPolicy& policy) {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <map>
 
-#include "render/depth.h"
 #include "render/dispatch.h"
 #include "render/layer_builder.h"
+#include "render/lower_memo.h"
 #include "render/workload_hooks.h"
 
 namespace drywall {
@@ -17,19 +17,22 @@ EndpointKind endpoint_kind(LegPoint point) {
 }
 
 constexpr std::uint32_t loopback_index = 1;
+/// Chains that the kernel takes nested, base chain included; with one more it refuses the whole batch (EMLINK). It
+/// counts jump and goto alike, through maps too.
+constexpr std::size_t deepest_nesting = 15;
 
 /// Renders both worlds of one family.
 class TableBuilder {
  public:
-  TableBuilder(const Plan& enforced, const Plan& pending, Family family, const RenderOptions& options)
+  TableBuilder(const Plan& enforced, const Plan& pending, Family family, const RenderOptions& options, TableMemo& memo)
       : enforced_(enforced),
         pending_(pending),
         workloads_(workload_places(enforced)),
         options_(options),
         family_(family),
-        sets_(family),
-        enforce_(enforced, family, options, sets_),
-        observe_(pending, family, options, sets_) {
+        sets_(family, memo.sets, enforced, pending),
+        enforce_(enforced, family, options, sets_, memo.enforce),
+        observe_(pending, family, options, sets_, memo.observe) {
     for (const PlannedEndpoint& endpoint : enforced.endpoints) worlds_[endpoint.id].enforced = &endpoint;
     for (const PlannedEndpoint& endpoint : pending.endpoints) worlds_[endpoint.id].pending = &endpoint;
   }
@@ -43,6 +46,8 @@ class TableBuilder {
     add_workload_to_host(enforce_.chains(), sets_, enforced_, family_, options_.priorities);
     return {family_, sets_.take(), sets_.take_limiters(), enforce_.chains().take(), observe_.chains().take()};
   }
+
+  [[nodiscard]] std::size_t deepest() { return std::max(enforce_.chains().deepest(), observe_.chains().deepest()); }
 
  private:
   [[nodiscard]] bool is_observed_at(const LegHook& hook, const EndpointId& id) const {
@@ -165,12 +170,19 @@ bool governs_anything(const Plan& plan) {
 }  // namespace
 
 tl::expected<Ruleset, Diagnostics> lower(const Plan& enforced, const Plan& pending, const RenderOptions& options) {
+  LowerMemo memo;
+  return lower(enforced, pending, options, memo);
+}
+
+tl::expected<Ruleset, Diagnostics> lower(const Plan& enforced, const Plan& pending, const RenderOptions& options,
+                                         LowerMemo& memo) {
   Ruleset ruleset;
   if (!governs_anything(enforced)) return ruleset;
+  memo.begin(enforced, pending, options);
   for (const Family family : both_families) {
-    ruleset.tables.push_back(TableBuilder(enforced, pending, family, options).run());
-    const Table& table = ruleset.tables.back();
-    if (std::max(nesting(table.enforce), nesting(table.observe)) <= deepest_nesting) continue;
+    TableBuilder builder(enforced, pending, family, options, memo.table(family));
+    ruleset.tables.push_back(builder.run());
+    if (builder.deepest() <= deepest_nesting) continue;
     return tl::unexpected(Diagnostics{
         {{},
          1,

@@ -74,14 +74,15 @@ class Lowering {
 
   Alternatives addresses(const AddressIn& criterion) {
     const PlannedSet& set = plan_.sets[criterion.set];
-    const std::vector<AddressRange> ranges = std::get<AddressSet>(set.members).ranges(family_);
+    const auto& addresses = std::get<AddressSet>(set.members);
     const Field field = address_field(criterion.side);
-    if (ranges.empty()) return criterion.sense == Sense::is ? never : always;
-    if (ranges.size() == 1 && set.definition.starts_with("nets ")) {
-      const std::vector<Prefix> prefixes = prefixes_of(ranges.front());
+    if (!addresses.has(family_)) return criterion.sense == Sense::is ? never : always;
+    if (set.definition.starts_with("nets ")) {
+      const std::vector<AddressRange> ranges = addresses.ranges(family_);
+      const std::vector<Prefix> prefixes = ranges.size() == 1 ? prefixes_of(ranges.front()) : std::vector<Prefix>{};
       if (prefixes.size() == 1) return prefix(field, prefixes.front(), criterion.sense);
     }
-    return {{FieldIn{{field}, sets_.addresses(set.definition, ranges, field), criterion.sense}}};
+    return {{FieldIn{{field}, sets_.planned(criterion.set), criterion.sense}}};
   }
 
   Alternatives prefix(Field field, const Prefix& block, Sense sense) const {
@@ -110,9 +111,8 @@ class Lowering {
   }
 
   Match endpoint_ports(const PortIn& criterion) {
-    const PlannedSet& set = plan_.sets[*criterion.endpoint_ports];
     return FieldIn{{address_field(criterion.side), Field::l4_protocol, port_field(criterion.side)},
-                   sets_.endpoint_ports(set.definition, std::get<std::vector<EndpointPort>>(set.members)),
+                   sets_.planned(*criterion.endpoint_ports),
                    criterion.sense};
   }
 

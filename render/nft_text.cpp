@@ -325,4 +325,34 @@ std::string nft_text(const Ruleset& ruleset) {
   return text;
 }
 
+std::string nft_text(const Set& set, Family family) {
+  std::string text;
+  write_set(std::back_inserter(text), set, family);
+  return text;
+}
+
+std::string nft_text(const LimiterSet& set, Family family) {
+  std::string text;
+  write_limiter(std::back_inserter(text), set, family);
+  return text;
+}
+
+template <Stance S>
+std::string nft_text(const Chain<S>& chain, Family family) {
+  std::string text;
+  write_chain<S>(std::back_inserter(text), chain, family);
+  return text;
+}
+template std::string nft_text(const Chain<Stance::enforce>& chain, Family family);
+template std::string nft_text(const Chain<Stance::observe>& chain, Family family);
+
+template <Stance S>
+std::string nft_text(const VerdictMap<S>& map, Family family) {
+  std::string text;
+  write_map<S>(std::back_inserter(text), map, family);
+  return text;
+}
+template std::string nft_text(const VerdictMap<Stance::enforce>& map, Family family);
+template std::string nft_text(const VerdictMap<Stance::observe>& map, Family family);
+
 }  // namespace drywall

@@ -14,6 +14,7 @@
 #include "policy/net.h"
 #include "policy/plan.h"
 #include "policy/rule_tag.h"
+#include "policy/shared_list.h"
 
 // The kernel's language as values: what nf_tables will hold, expression by expression.
 //
@@ -286,15 +287,15 @@ template <Stance S>
 
 template <Stance S>
 struct Layer {
-  std::vector<VerdictMap<S>> maps;
-  std::vector<Chain<S>> chains;  // leaves first: a chain stands behind all that it names
+  SharedList<VerdictMap<S>> maps;
+  SharedList<Chain<S>> chains;  // leaves first: a chain stands behind all that it names
   bool operator==(const Layer&) const = default;
 };
 
 /// `ip drywall` or `ip6 drywall`.
 struct Table {
   Family family = Family::v4;
-  std::vector<Set> sets;  // shared by both layers: reading a set changes nothing
+  SharedList<Set> sets;  // shared by both layers: reading a set changes nothing
   std::vector<LimiterSet> limiters;
   Layer<Stance::enforce> enforce;
   Layer<Stance::observe> observe;

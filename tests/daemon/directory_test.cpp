@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <string>
+#include <thread>
 
 #include "daemon/watch.h"
 #include "tests/daemon/kernel.h"
@@ -36,6 +39,31 @@ TEST(Directory, GivesPolicyFilesByNameAndNothingElse) {
   EXPECT_EQ(names(contents), (std::vector<std::string>{"a.yml", "b.yaml", "c.json"}));
   EXPECT_EQ(contents.files[0].text, "a.yml");
   EXPECT_EQ(contents.files[0].name, directory / "a.yml");
+}
+
+TEST(Directory, ReadsAgainOnlyWhatChanged) {
+  const TemporaryDirectory directory;
+  write(directory / "a.yaml", "a");
+  write(directory / "b.yaml", "b");
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the files are old then
+  DirectoryMemo memo;
+  const DirectoryContents first = read_directory(directory.path(), {}, memo);
+  write(directory / "b.new", "c");
+  fs::rename(directory / "b.new", directory / "b.yaml");
+  const DirectoryContents second = read_directory(directory.path(), {}, memo);
+  EXPECT_EQ(second.files.shared(0), first.files.shared(0));
+  EXPECT_EQ(second.files[1].text, "c");
+  EXPECT_EQ(second, read_directory(directory.path()));
+}
+
+TEST(Directory, ReadsAFileAgainThatHadJustChanged) {
+  const TemporaryDirectory directory;
+  DirectoryMemo memo;
+  for (int i = 0; i < 100; ++i) {  // in place, of one size, and often within one tick of the clock that files have
+    const std::string text(1, static_cast<char>('a' + i % 26));
+    write(directory / "a.yaml", text);
+    ASSERT_EQ(read_directory(directory.path(), {}, memo).files[0].text, text);
+  }
 }
 
 TEST(Directory, FollowsLinks) {

@@ -98,7 +98,7 @@ TEST_F(Nft, BlamesTheMessageThatTheKernelRefusesAndKeepsTheOldRules) {
   NftRule<Stance::enforce> jump;
   jump.end = Jump<Stance::enforce>{{"missing"}};
   jump.at = {"web.yaml", 12, 3};
-  broken.tables[1].enforce.chains[1].rules.push_back(jump);
+  broken.tables[1].enforce.chains.edit(1, [&](Chain<Stance::enforce>& chain) { chain.rules.push_back(jump); });
   const auto applied = apply(broken);
   ASSERT_FALSE(applied);
   EXPECT_EQ(applied.error().failure.error, ENOENT);
@@ -165,14 +165,13 @@ TEST_F(OwnedTables, AreReplacedByWhomeverTheyWereLeftTo) {
 
 TEST_F(Nft, TakesOrRefusesALargeBatchWhole) {
   Ruleset large = counting(100);
-  for (int i = 0; i < 20'000; ++i) {
-    NftRule<Stance::enforce> rule;
-    rule.matches = {FieldIs{Field::l4_protocol, Compare::equal, {}, {6}}};
-    rule.counter = true;
-    rule.end = Continue{};
-    rule.comment = "one of many";
-    large.tables[0].enforce.chains[0].rules.push_back(rule);
-  }
+  NftRule<Stance::enforce> rule;
+  rule.matches = {FieldIs{Field::l4_protocol, Compare::equal, {}, {6}}};
+  rule.counter = true;
+  rule.end = Continue{};
+  rule.comment = "one of many";
+  large.tables[0].enforce.chains.edit(
+      0, [&](Chain<Stance::enforce>& chain) { chain.rules.insert(chain.rules.end(), 20'000, rule); });
   const auto applied = apply(large);
   if (applied) {
     EXPECT_EQ(socket_->read_comments().value(), (TableComments{comment, comment}));

@@ -65,13 +65,15 @@ Inventory parsed(const Files& files) {
 /// which the two worlds tell differently on purpose.
 Plan comparable(Plan plan) {
   plan.world = World::enforced;
-  for (PlannedPolicy& policy : plan.policies) {
-    policy.id.kind = enforced_kind(policy.id.kind);
-    policy.at = {};
-    for (PlannedRule& rule : policy.rules) {
-      rule.id = 0;
-      rule.at = {};
-    }
+  for (std::size_t i = 0; i < plan.policies.size(); ++i) {
+    plan.policies.edit(i, [](PlannedPolicy& policy) {
+      policy.id.kind = enforced_kind(policy.id.kind);
+      policy.at = {};
+      for (PlannedRule& rule : policy.rules) {
+        rule.id = 0;
+        rule.at = {};
+      }
+    });
   }
   for (PlannedEndpoint& endpoint : plan.endpoints) {
     endpoint.at = {};

@@ -63,8 +63,10 @@ class PlanMaker {
 
   SetIndex addresses(std::string_view prefix) {
     const std::vector<Prefix> prefixes{parse_prefix(prefix).value()};
-    plan_.sets.push_back({"nets " + std::string{prefix}, AddressSet{prefixes}});
-    return static_cast<SetIndex>(plan_.sets.size() - 1);
+    const SetIndex index = plan_.sets.size();
+    plan_.sets.insert(
+        index, std::make_shared<const PlannedSet>(PlannedSet{"nets " + std::string{prefix}, AddressSet{prefixes}}));
+    return index;
   }
 
   PlannedEndpoint& endpoint(EndpointId id, std::string interface, std::vector<Address> addresses) {

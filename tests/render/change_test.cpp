@@ -27,6 +27,11 @@ Inventory with_policies(std::size_t number) {
   return inventory;
 }
 
+void from_set_a(Policy& policy) {
+  policy.ingress[0].source = {};
+  policy.ingress[0].source.selector = Selector::equals("set", "a");
+}
+
 std::vector<std::string> names(const std::vector<Chain<Stance::enforce>>& chains) {
   std::vector<std::string> found;
   for (const auto& chain : chains) found.push_back(chain.name.text);
@@ -42,9 +47,11 @@ TEST(Diff, OfTheSameIsEmpty) {
 
 TEST(Diff, ARuleThatMovedInItsFileIsTheSame) {
   Inventory moved = with_policies(3);
-  for (Policy& policy : moved.policies) {
-    policy.at.line += 5;
-    for (Rule& rule : policy.ingress) rule.at.line += 5;
+  for (std::size_t i = 0; i < moved.policies.size(); ++i) {
+    moved.policies.edit(i, [](Policy& policy) {
+      policy.at.line += 5;
+      for (Rule& rule : policy.ingress) rule.at.line += 5;
+    });
   }
   const Ruleset before = lowered(with_policies(3));
   const Ruleset after = lowered(moved);
@@ -56,7 +63,7 @@ TEST(Diff, OneRuleMoreTouchesItsOwnChainsOnly) {
   Inventory more = with_policies(50);
   Rule rule = test::rule(Action::deny);
   rule.protocol = protocol::udp;
-  more.policies[7].ingress.push_back(rule);
+  more.policies.edit(7, [&](Policy& policy) { policy.ingress.push_back(rule); });
   const Change change = diff(lowered(with_policies(50)), lowered(more));
   ASSERT_EQ(change.tables.size(), 2U);
   for (const TableChange& table : change.tables) {
@@ -70,11 +77,10 @@ TEST(Diff, OneRuleMoreTouchesItsOwnChainsOnly) {
 
 TEST(Diff, AMemberMoreIsAnElementMore) {
   Inventory few = with_policies(1);
-  few.policies[0].ingress[0].source = {};
-  few.policies[0].ingress[0].source.selector = Selector::equals("set", "a");
+  few.policies.edit(0, from_set_a);
   few.network_sets = {{"", "nets", {{"set", "a"}}, {*parse_prefix("10.1.0.1/32"), *parse_prefix("10.1.0.3/32")}, {}}};
   Inventory more = few;
-  more.network_sets[0].nets.push_back(*parse_prefix("10.1.0.9/32"));
+  more.network_sets.edit(0, [](NetworkSet& set) { set.nets.push_back(*parse_prefix("10.1.0.9/32")); });
   const Change change = diff(lowered(few), lowered(more));
   const TableChange& v4 = change.tables.at(0);
   ASSERT_EQ(v4.elements.size(), 1U);
@@ -85,11 +91,10 @@ TEST(Diff, AMemberMoreIsAnElementMore) {
 
 TEST(Diff, ASetOfAnotherKindIsMadeAnewAndItsRulesWithIt) {
   Inventory single = with_policies(1);
-  single.policies[0].ingress[0].source = {};
-  single.policies[0].ingress[0].source.selector = Selector::equals("set", "a");
+  single.policies.edit(0, from_set_a);
   single.network_sets = {{"", "nets", {{"set", "a"}}, {*parse_prefix("10.1.0.1/32")}, {}}};
   Inventory block = single;
-  block.network_sets[0].nets = {*parse_prefix("10.1.0.0/31")};
+  block.network_sets.edit(0, [](NetworkSet& set) { set.nets = {*parse_prefix("10.1.0.0/31")}; });
   const TableChange v4 = diff(lowered(single), lowered(block)).tables.at(0);
   EXPECT_EQ(v4.fresh_sets.size(), 1U);
   EXPECT_EQ(v4.gone_sets.size(), 1U);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "render/depth.h"
-
 #include <gtest/gtest.h>
 
 #include "render/chain_pool.h"
@@ -18,7 +16,7 @@ TEST(Nesting, CountsJumpGotoAndMapsAlike) {
   std::vector<NftRule<Stance::enforce>> rules{rule_ending<Stance::enforce>(Accept{})};
   chains.look_up(rules, {"map", {Field::in_interface}, false, {{{{1}, {1}}, Jump<Stance::enforce>{middle}}}});
   chains.add_base("base", {Hook::input, 0}, std::move(rules));
-  EXPECT_EQ(nesting(chains.take()), 3U);
+  EXPECT_EQ(chains.deepest(), 3U);
 }
 
 TEST(Nesting, TakesTheLongestWay) {
@@ -30,11 +28,11 @@ TEST(Nesting, TakesTheLongestWay) {
       rules.push_back(rule_ending<Stance::enforce>(Jump<Stance::enforce>{{"0"}}));
     });
   }
-  EXPECT_EQ(nesting(chains.take()), 20U);
+  EXPECT_EQ(chains.deepest(), 20U);
 }
 
 TEST(Nesting, OfNothingIsNothing) {
-  EXPECT_EQ(nesting(Layer<Stance::observe>{}), 0U);
+  EXPECT_EQ(Enforce().deepest(), 0U);
 }
 
 }  // namespace

@@ -53,9 +53,11 @@ bool has_no_text(const Match& match) {
 template <Stance S>
 std::size_t leave_out_what_has_no_text(Layer<S>& layer) {
   std::size_t left_out = 0;
-  for (Chain<S>& chain : layer.chains) {
-    left_out += std::erase_if(chain.rules,
-                              [](const NftRule<S>& rule) { return std::ranges::any_of(rule.matches, has_no_text); });
+  for (std::size_t i = 0; i < layer.chains.size(); ++i) {
+    layer.chains.edit(i, [&](Chain<S>& chain) {
+      left_out += std::erase_if(chain.rules,
+                                [](const NftRule<S>& rule) { return std::ranges::any_of(rule.matches, has_no_text); });
+    });
   }
   return left_out;
 }
@@ -123,7 +125,8 @@ TEST_F(OnTheKernel, ARefusalNamesTheObjectAndLeavesTheOldRules) {
   Ruleset bad = random_ruleset(3);
   auto jump = rule_ending<Stance::enforce>(Jump<Stance::enforce>{{"nowhere"}});
   jump.at = {"a.yaml", 3, 1};
-  bad.tables[1].enforce.chains.back().rules.push_back(std::move(jump));
+  auto& chains = bad.tables[1].enforce.chains;
+  chains.edit(chains.size() - 1, [&](Chain<Stance::enforce>& chain) { chain.rules.push_back(jump); });
   EXPECT_EQ(test::send_transaction(encode_replacement(bad, {}), refused), ENOENT);
   EXPECT_NE(refused.find("rule in chain ip6 drywall"), std::string::npos) << refused;
   EXPECT_EQ(listing(), before);
