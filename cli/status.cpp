@@ -107,6 +107,11 @@ void print_table(const Json& status) {
             fmt::format("{}{}{}", number_at(status, "generation"), applied_at.empty() ? "" : ", applied ", applied_at));
   print_row("directory", text_at(status, "policy_dir"));
   if (!differs_since.empty()) print_row("", fmt::format("differs from what is in force since {}", differs_since));
+  if (state == "inert") {
+    print_row("next",
+              fmt::format("write a policy into {}, a staged one first (drywall-policy(7)), and `drywall reload`",
+                          text_at(status, "policy_dir")));
+  }
   const Json& policies = at(status, "policies");
   print_row("policies",
             fmt::format("{} enforced, {} staged", number_at(policies, "enforced"), number_at(policies, "staged")));

@@ -49,4 +49,22 @@ Result<std::string> load_at_boot(const std::string& state_dir) {
   return fmt::format("generation {} is in force", batch.generation);
 }
 
+Result<std::string> remove_rules() {
+  Result<NftSocket> nft = NftSocket::open();
+  if (!nft) return tl::unexpected(nft.error());
+  const Result<TableComments> comments = nft->read_comments();
+  if (!comments) return tl::unexpected(comments.error());
+  if (*comments == TableComments{}) return "the kernel holds no rules of ours";
+  Ruleset there;
+  for (const Family family : both_families) {
+    if (!(family == Family::v4 ? comments->v4 : comments->v6)) continue;
+    there.tables.emplace_back().family = family;
+  }
+  const EncodeOptions options{.first_sequence = nft->next_sequence(), .acks_end = nft->acks_end(), .generation = {}};
+  if (const auto applied = nft->apply(encode_change(there, {}, options), {}); !applied) {
+    return tl::unexpected(applied.error().failure);
+  }
+  return "the rules of Drywall are out of the kernel: its policies protect this host no more";
+}
+
 }  // namespace drywall

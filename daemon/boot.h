@@ -20,4 +20,8 @@ namespace drywall {
 /// another one.
 void forget_owner(std::span<std::byte> batch);
 
+/// Takes our tables out of the kernel, for when the program itself goes. A daemon that runs puts them back.
+///   returns  what was done
+[[nodiscard]] Result<std::string> remove_rules();
+
 }  // namespace drywall

@@ -15,10 +15,10 @@ int fail(const drywall::Failure& failure) {
   return 1;
 }
 
-int boot(const std::string& state_dir) {
-  const drywall::Result<std::string> done = drywall::load_at_boot(state_dir);
+/// Tells how one of the tasks went that are done at once.
+int tell(const drywall::Result<std::string>& done) {
   if (!done) return fail(done.error());
-  drywall::Journal().write(drywall::LogLevel::info, drywall::message_id::last_good, "at boot: " + *done);
+  drywall::Journal().write(drywall::LogLevel::info, drywall::message_id::last_good, *done);
   return 0;
 }
 
@@ -44,6 +44,8 @@ int main(int argc, char** argv) {
   bool is_boot = false;
   app.add_flag("--boot", is_boot,
                "Only put in force what was in force last, and end: for use before the network is up");
+  bool is_removal = false;
+  app.add_flag("--remove-rules", is_removal, "Only take our rules out of the kernel, and end")->excludes("--boot");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -55,7 +57,8 @@ int main(int argc, char** argv) {
   if (!config_file.empty()) options.config_file = absolute(config_file);
   if (!node.empty()) options.node = node;
 
-  if (is_boot) return boot(options.state_dir);
+  if (is_boot) return tell(drywall::load_at_boot(options.state_dir));
+  if (is_removal) return tell(drywall::remove_rules());
   const drywall::Result<void> ran = drywall::run_daemon(options);
   return ran ? 0 : fail(ran.error());
 }

@@ -86,6 +86,13 @@ TEST(ForgetOwner, MakesTheBatchThatOfTablesWhichAreAnybodys) {
   EXPECT_EQ(batch, batch_for(TableOwner::anybody));
 }
 
+TEST_F(Boot, CanBeUndone) {
+  save();
+  ASSERT_TRUE(remove_rules());
+  EXPECT_EQ(in_kernel(), TableComments{});
+  EXPECT_EQ(remove_rules().value(), "the kernel holds no rules of ours");
+}
+
 TEST_F(Boot, LoadsNothingOfABatchThatWasChanged) {
   save();
   remove_tables();
