@@ -733,7 +733,7 @@ void Bus::tell_reload_failed(const Json& diagnostics) {
 
 void Bus::tell_would_deny(const Json& kind) {
   connection_->with_root([&](sdbus::IObject& root) {
-    sdbus::Signal signal = root.createSignal(manager, "WouldDeny");
+    sdbus::Signal signal = signal_of(root, "WouldDeny");
     put_dictionary(signal, kind);
     root.emitSignal(signal);
   });
