@@ -123,7 +123,8 @@ Result<void> put_in_place(const std::string& fresh, const std::string& place) {
 }
 
 Failure damaged(const std::string& path, const std::string& what) {
-  const std::string last_good = path.substr(0, path.rfind("/last-good") + std::string_view("/last-good").size());
+  const std::string_view kept = path.find("/last-good") == std::string::npos ? "/previous" : "/last-good";
+  const std::string last_good = path.substr(0, path.rfind(kept) + kept.size());
   return {"read", path, 0,
           fmt::format("{}; to do without it: rm -r {} && systemctl restart drywalld", what, last_good)};
 }
@@ -163,15 +164,17 @@ Result<std::optional<Manifest>> read_manifest_in(const std::string& directory) {
 
 /// Calls `read` with the manifest; the JSON library throws where a value has another type than asked for.
 template <class Read>
-auto with_manifest(const std::string& state_dir, const Read& read) -> decltype(read(std::declval<Manifest>())) {
+auto with_manifest(const std::string& state_dir, Saved which, const Read& read)
+    -> decltype(read(std::declval<Manifest>())) {
+  const std::string place = state_dir + (which == Saved::previous ? "/previous" : "/last-good");
   try {
-    Result<std::optional<Manifest>> manifest = read_manifest_in(state_dir + "/last-good");
-    if (manifest && !*manifest) manifest = read_manifest_in(state_dir + "/last-good.old");
+    Result<std::optional<Manifest>> manifest = read_manifest_in(place);
+    if (manifest && !*manifest) manifest = read_manifest_in(place + ".old");
     if (!manifest) return tl::unexpected(manifest.error());
     if (!*manifest) return {};
     return read(**manifest);
   } catch (const Json::exception&) {
-    return tl::unexpected(damaged(state_dir + "/last-good/manifest.json", "it is not what was saved"));
+    return tl::unexpected(damaged(place + "/manifest.json", "it is not what was saved"));
   }
 }
 
@@ -230,6 +233,12 @@ Result<void> may_replace(const std::string& place) {
   return {};
 }
 
+/// Names and hashes of what was saved there; null if nothing was.
+Json files_in(const std::string& directory) {
+  const Result<std::optional<Manifest>> manifest = read_manifest_in(directory);
+  return manifest && *manifest ? (*manifest)->json.value("files", Json::array()) : Json();
+}
+
 }  // namespace
 
 Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot, std::span<const std::byte> batch) {
@@ -241,18 +250,23 @@ Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapsho
   if (error) return tl::unexpected(Failure{"remove", fresh, error.value(), {}});
   if (Result<void> written = write_snapshot(fresh, snapshot, batch); !written) return written;
   if (Result<void> put = put_in_place(fresh, place); !put) return put;
-  if (Result<void> synced = sync_directory(state_dir); !synced) return synced;
-  fs::remove_all(fresh, error);
-  fs::remove_all(place + ".old", error);
-  return {};
+  for (const std::string& replaced : {fresh, place + ".old"}) {
+    if (files_in(replaced) != Json() && files_in(replaced) != files_in(place)) {
+      const std::string previous = state_dir + "/previous";
+      fs::remove_all(previous, error);
+      fs::rename(replaced, previous, error);
+    }
+    fs::remove_all(replaced, error);
+  }
+  return sync_directory(state_dir);
 }
 
-Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir) {
-  return with_manifest(state_dir, read_snapshot);
+Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir, Saved which) {
+  return with_manifest(state_dir, which, read_snapshot);
 }
 
-Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir) {
-  return with_manifest(state_dir, read_batch);
+Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir, Saved which) {
+  return with_manifest(state_dir, which, read_batch);
 }
 
 }  // namespace drywall

@@ -35,15 +35,21 @@ struct SavedBatch {
 };
 
 /// STATE_DIR/last-good/: `manifest.json`, `ruleset.batch`, `drywall.yaml` and `policy.d/`. Written beside it, synced
-/// and put in its place whole, so that a crash at any moment leaves the old or the new.
+/// and put in its place whole, so that a crash at any moment leaves the old or the new. If the files were others,
+/// what was there becomes STATE_DIR/previous.
 ///   batch   empty: none is kept
 ///   errors  what is there is of a newer format: it stays
 [[nodiscard]] Result<void> save_snapshot(const std::string& state_dir, const Snapshot& snapshot,
                                          std::span<const std::byte> batch);
 
+/// Which of the two that are kept.
+enum class Saved : std::uint8_t { last_good, previous };
+
 /// Nothing if none was ever saved.
 ///   errors  unreadable, of a newer format, or not what the manifest's hashes say; with the command that gives it up
-[[nodiscard]] Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir);
-[[nodiscard]] Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir);
+[[nodiscard]] Result<std::optional<Snapshot>> load_snapshot(const std::string& state_dir,
+                                                            Saved which = Saved::last_good);
+[[nodiscard]] Result<std::optional<SavedBatch>> load_batch(const std::string& state_dir,
+                                                           Saved which = Saved::last_good);
 
 }  // namespace drywall
