@@ -11,10 +11,35 @@
 
 #include "daemon/generation.h"
 #include "daemon/netlink.h"
+#include "directory/edit_record.h"
 #include "directory/snapshot.h"
 #include "machine/netlink_message.h"
 
 namespace drywall {
+
+namespace {
+
+/// True if the snapshot has the files as they were before the edit.
+bool is_before(const EditRecord& record, const Snapshot& snapshot) {
+  return std::ranges::all_of(record.files, [&](const EditedFile& edited) {
+    const auto there = std::ranges::find_if(
+        snapshot.files, [&](const yaml::SourceFile& file) { return file.name.ends_with('/' + edited.name); });
+    return there == snapshot.files.end() ? !edited.before : edited.before == there->text;
+  });
+}
+
+/// An edit that nobody confirmed before the machine went down is not put in force again.
+Saved what_counts(const std::string& state_dir) {
+  const Result<std::optional<EditRecord>> record = read_edit_record(state_dir);
+  if (!record || !*record || !is_before_in_force(**record, boot_time())) return Saved::last_good;
+  const Result<std::optional<Snapshot>> previous = load_snapshot(state_dir, Saved::previous);
+  const Result<std::optional<Snapshot>> last = load_snapshot(state_dir);
+  const bool is_last_before = last && *last && is_before(**record, **last);
+  return !is_last_before && previous && *previous && is_before(**record, **previous) ? Saved::previous
+                                                                                     : Saved::last_good;
+}
+
+}  // namespace
 
 void forget_owner(std::span<std::byte> batch) {
   while (batch.size() >= sizeof(nlmsghdr)) {
@@ -33,7 +58,7 @@ void forget_owner(std::span<std::byte> batch) {
 }
 
 Result<std::string> load_at_boot(const std::string& state_dir) {
-  Result<std::optional<SavedBatch>> saved = load_batch(state_dir);
+  Result<std::optional<SavedBatch>> saved = load_batch(state_dir, what_counts(state_dir));
   if (!saved) return tl::unexpected(saved.error());
   if (!*saved) return "no generation was saved: the policy directory is in force when drywalld has started";
   SavedBatch& batch = **saved;

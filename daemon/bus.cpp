@@ -524,6 +524,10 @@ void Bus::Connection::add_manager(ObjectBuilder& object) {
                           getter([this](sdbus::Message& m) { m << sendable(calls_.policy_directory()); }));
   object.registerProperty(manager, "Diagnostics", "aa{sv}",
                           getter([this](sdbus::Message& m) { put_dictionaries(m, calls_.diagnostics()); }));
+  object.registerProperty(manager, "PendingConfirmation", "a{sv}", getter([this](sdbus::Message& m) {
+                            const Json waits = calls_.pending_confirmation();
+                            put_dictionary(m, waits.is_null() ? Json::object() : waits);
+                          }));
   object.registerProperty(manager, "Statistics", "a{sv}",
                           getter([this](sdbus::Message& m) { put_dictionary(m, calls_.evidence()); }),
                           without_signal());
@@ -559,6 +563,7 @@ void Bus::Connection::add_manager(ObjectBuilder& object) {
   object.registerSignal(manager, "GenerationChanged", "t", {"generation"});
   object.registerSignal(manager, "ReloadFailed", "aa{sv}", {"diagnostics"});
   object.registerSignal(manager, "WouldDeny", "a{sv}", {"kind"});
+  object.registerSignal(manager, "RolledBack", "sst", {"verb", "by", "generation"});
 }
 
 void Bus::Connection::add_flows(ObjectBuilder& object) {
@@ -739,10 +744,18 @@ void Bus::tell_would_deny(const Json& kind) {
   });
 }
 
+void Bus::tell_rolled_back(const std::string& verb, const std::string& by, std::uint64_t generation) {
+  connection_->with_root([&](sdbus::IObject& root) {
+    sdbus::Signal signal = root.createSignal(manager, "RolledBack");
+    signal << sendable(verb) << sendable(by) << generation;
+    root.emitSignal(signal);
+  });
+}
+
 void Bus::tell_properties() {
   connection_->with_root([](sdbus::IObject& root) {
-    root.emitPropertiesChangedSignal(manager,
-                                     {MemberName("Generation"), MemberName("State"), MemberName("Diagnostics")});
+    root.emitPropertiesChangedSignal(manager, {MemberName("Generation"), MemberName("State"), MemberName("Diagnostics"),
+                                               MemberName("PendingConfirmation")});
   });
 }
 

@@ -52,6 +52,7 @@ struct BusCalls {
   std::function<std::string()> state;
   std::function<std::string()> policy_directory;
   std::function<nlohmann::json()> diagnostics;
+  std::function<nlohmann::json()> pending_confirmation;  // null: nothing waits
   std::function<nlohmann::json()> evidence;
   std::function<nlohmann::json()> status;
   std::function<nlohmann::json()> policies;
@@ -79,6 +80,7 @@ class Bus {
   void tell_generation(std::uint64_t generation);
   void tell_reload_failed(const nlohmann::json& diagnostics);
   void tell_would_deny(const nlohmann::json& kind);
+  void tell_rolled_back(const std::string& verb, const std::string& by, std::uint64_t generation);
   /// State, Generation or Diagnostics may have other values now.
   void tell_properties();
 

@@ -21,6 +21,7 @@
 #include "daemon/bus.h"
 #include "daemon/config.h"
 #include "daemon/document.h"
+#include "daemon/edit_watch.h"
 #include "daemon/enforcer.h"
 #include "daemon/event_loop.h"
 #include "daemon/evidence_audit.h"
@@ -33,6 +34,7 @@
 #include "daemon/stream.h"
 #include "daemon/watch.h"
 #include "directory/directory.h"
+#include "directory/edit_record.h"
 #include "directory/writers.h"
 #include "flow/flow_table.h"
 #include "flow/trace_book.h"
@@ -181,7 +183,7 @@ PolicyObject policy_object(const Policy& policy) {
 }
 
 /// Why a load happens.
-enum class Reason : std::uint8_t { start, directory, interfaces, signal, request };
+enum class Reason : std::uint8_t { start, directory, interfaces, signal, request, edit };
 
 std::string_view to_string(Reason reason) {
   switch (reason) {
@@ -195,6 +197,8 @@ std::string_view to_string(Reason reason) {
       return "signal";
     case Reason::request:
       return "request";
+    case Reason::edit:
+      return "edit";
   }
   return {};
 }
@@ -204,6 +208,8 @@ class Daemon {
   Daemon(const Options& options, EventLoop loop, Machine machine, std::optional<DirectoryWatch> directory_watch,
          std::optional<LinkWatch> link_watch);
   void run();
+  /// Puts what counts into the kernel, and no more.
+  Result<void> load_once();
 
  private:
   // Loading
@@ -213,6 +219,7 @@ class Daemon {
   Loaded load(Reason reason);
   Loaded enforce(Inputs inputs);
   void follow_host();
+  void follow_edits();
   void note_generation(const Loaded& loaded, Reason reason, milliseconds took);
   void note_warm_up(const WarmUp& warm_up);
   void note_success(const Loaded& loaded, Reason reason, milliseconds took);
@@ -266,6 +273,7 @@ class Daemon {
   Machine machine_;
   InterfaceNames interface_names_;
   Enforcer enforcer_;
+  EditWatch edits_;
   const Generation* booked_ = nullptr;  // the generation that the flow table knows
 
   DirectoryMemo directory_memo_;
@@ -339,6 +347,7 @@ Daemon::Daemon(const Options& options, EventLoop loop, Machine machine, std::opt
       loop_(std::move(loop)),
       machine_(std::move(machine)),
       enforcer_(options.state_dir),
+      edits_(options.state_dir),
       directory_watch_(std::move(directory_watch)),
       link_watch_(std::move(link_watch)),
       table_(utc_now()),
@@ -381,7 +390,7 @@ Inputs Daemon::read_inputs(Reason reason) {
   }
   directory_changes_.reset();
   if (reason != Reason::directory) directory_memo_ = {};  // whoever asks for a reload gets everything read
-  DirectoryContents contents = read_directory(policy_dir(), {}, directory_memo_);
+  DirectoryContents contents = read_effective_directory(policy_dir(), options_.state_dir, directory_memo_).contents;
   inputs.files = std::move(contents.files);
   Diagnostics found = std::move(contents.diagnostics);
   if (!has_errors(found)) found = foreign_writers(policy_dir());
@@ -444,6 +453,33 @@ void Daemon::follow_host() {
   if (loaded.result != Loaded::Result::in_force) return;
   note_generation(loaded, Reason::interfaces, std::chrono::duration_cast<milliseconds>(Clock::now() - began));
   if (bus_) bus_->tell_properties();
+}
+
+/// Somebody edits the directory with `drywall`, or the time to confirm such an edit is over: then what was in force
+/// before it comes back at once, whoever may write the files back, and when.
+void Daemon::follow_edits() {
+  const std::optional<EditWatch::News> news = edits_.look();
+  if (!news) return;
+  if (const std::string told = edit_text(*news); !told.empty()) {
+    const bool is_back = news->stage == EditWatch::Stage::back;
+    journal_.write(is_back ? LogLevel::warning : LogLevel::info,
+                   is_back ? message_id::rolled_back : message_id::confirmation, told,
+                   {{"DRYWALL_VERB", news->verb}, {"DRYWALL_BY", news->by}});
+  }
+  if (news->asks_for_load() && !news->is_first) load(Reason::edit);
+  if (!bus_) return;
+  if (news->stage == EditWatch::Stage::back && !news->is_first) bus_->tell_rolled_back(news->verb, news->by, number());
+  bus_->tell_properties();
+}
+
+Result<void> Daemon::load_once() {
+  Inputs for_group;
+  read_config(for_group);
+  follow_edits();
+  Loaded loaded = load(Reason::start);
+  if (!loaded.ok()) fall_back_to_last_good();
+  if (loaded.ok() || enforcer_.in_force() != nullptr) return {};
+  return tl::unexpected(Failure{"load", policy_dir(), 0, summary(loaded.diagnostics)});
 }
 
 void Daemon::note_generation(const Loaded& loaded, Reason reason, milliseconds took) {
@@ -588,6 +624,7 @@ void Daemon::run() {
   begin_audit();
   watch_rules();
   start();
+  follow_edits();
   const Loaded loaded = load(Reason::start);
   if (!loaded.ok()) fall_back_to_last_good();
   bus_ = std::make_unique<Bus>(loop_, bus_calls());
@@ -741,6 +778,7 @@ Evidence Daemon::evidence() {
 }
 
 void Daemon::tick() {
+  follow_edits();
   table_.tick(utc_now());
   if (unhealed_) heal(std::string(unhealed_->cause), unhealed_->since);
   if (Clock::now() - audited_ >= audit_interval) audit();
@@ -911,6 +949,7 @@ State Daemon::state() const {
 }
 
 Json Daemon::status() {
+  follow_edits();
   const InForce* const in_force = enforcer_.in_force();
   Status status;
   status.state = state();
@@ -918,6 +957,8 @@ Json Daemon::status() {
   status.generation = number();
   if (in_force != nullptr) status.applied_at = in_force->applied_at;
   status.policy_dir = policy_dir();
+  status.state_dir = options_.state_dir;
+  status.confirm = confirmation_document(edits_.armed());
   status.diagnostics = diagnostics();
   status.differs_since = differs_since_;
   status.in_force = in_force == nullptr ? nullptr : in_force->generation.get();
@@ -1007,6 +1048,7 @@ BusCalls Daemon::bus_calls() {
           .state = [this] { return std::string(to_string(state())); },
           .policy_directory = [this] { return policy_dir(); },
           .diagnostics = [this] { return diagnostics_document(diagnostics()); },
+          .pending_confirmation = [this] { return confirmation_document(edits_.armed()); },
           .evidence = [this] { return evidence_document(evidence()); },
           .status = [this] { return status(); },
           .policies = [this] { return policies(); },
@@ -1041,6 +1083,7 @@ Result<void> run_daemon(const Options& options) {
   };
   Daemon daemon(options, std::move(*loop), std::move(*machine), optional(DirectoryWatch::open()),
                 optional(LinkWatch::open()));
+  if (options.run == Options::Run::once) return daemon.load_once();
   daemon.run();
   return {};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@ struct Options {
   std::string runtime_dir = "/run/drywall";
   std::optional<std::string> config_file;  // absolute; must exist if given
   std::optional<std::string> node;
+  enum class Run : std::uint8_t { on, once } run = Run::on;  // once: put the directory in force, and end
   bool operator==(const Options&) const = default;
 };
 

@@ -247,6 +247,7 @@ Json status_document(const Status& status) {
       {"generation", status.generation},
       {"applied_at", time(status.applied_at)},
       {"policy_dir", status.policy_dir},
+      {"state_dir", status.state_dir},
       {"diagnostics", diagnostics_document(status.diagnostics)},
       {"policies", {{"enforced", enforced}, {"staged", staged}}},
       {"endpoints", status.in_force == nullptr ? Json::array() : endpoints_document(*status.in_force->enforced)},
@@ -265,8 +266,35 @@ Json status_document(const Status& status) {
       {"differs_since", time(status.differs_since)},
       {"live", live_document(status.live)},
       {"notes", words(status.notes)},
-      {"confirm", nullptr}};
+      {"confirm", status.confirm}};
   return document;
+}
+
+Json confirmation_document(const std::optional<EditWatch::News>& armed) {
+  if (!armed || !armed->confirmation) return nullptr;
+  return {{"deadline", time(Timestamp(armed->confirmation->deadline_utc))}, {"verb", armed->verb}, {"by", armed->by}};
+}
+
+std::string edit_text(const EditWatch::News& news) {
+  using Stage = EditWatch::Stage;
+  if (news.is_first && news.is_over) return {};  // told when it happened
+  const std::string what = fmt::format("{} by {}", news.verb, news.by);
+  switch (news.stage) {
+    case Stage::none:
+    case Stage::writing:
+      return news.is_first ? fmt::format("{} did not end: the policy directory counts as it was before", what) : "";
+    case Stage::armed:
+      return fmt::format("{} is rolled back at {} unless somebody confirms it", what,
+                         time(Timestamp(news.confirmation->deadline_utc)).get<std::string>());
+    case Stage::kept:
+      if (news.is_first) return fmt::format("{} had written all its files: they count", what);
+      return news.confirmation ? fmt::format("{} was confirmed", what) : "";
+    case Stage::undone:
+      return fmt::format("{} failed: the policy directory is as it was before", what);
+    case Stage::back:
+      return fmt::format("{} was rolled back: the policy directory counts as it was before", what);
+  }
+  return {};
 }
 
 std::vector<const Policy*> in_order_of_evaluation(const Inventory& inventory) {

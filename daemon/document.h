@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/edit_watch.h"
 #include "daemon/evidence_audit.h"
 #include "daemon/generation.h"
 #include "daemon/netlink.h"
@@ -43,6 +44,8 @@ struct Status {
   std::uint64_t generation = 0;  // 0: none was ever in force
   std::optional<Timestamp> applied_at;
   std::string policy_dir;
+  std::string state_dir;
+  Json confirm;  // what waits to be confirmed; null: nothing
   Diagnostics diagnostics;
   std::optional<Timestamp> differs_since;  // since when the directory is not what the kernel holds
   const Generation* in_force = nullptr;    // borrowed; null: nothing
@@ -61,6 +64,10 @@ struct Status {
 };
 
 [[nodiscard]] Json status_document(const Status& status);
+/// {deadline, verb, by}; null: nothing waits.
+[[nodiscard]] Json confirmation_document(const std::optional<EditWatch::News>& armed);
+/// A sentence for the journal; empty: not worth one.
+[[nodiscard]] std::string edit_text(const EditWatch::News& news);
 [[nodiscard]] Json diagnostics_document(const Diagnostics& diagnostics);
 [[nodiscard]] Json evidence_document(const Evidence& evidence);
 

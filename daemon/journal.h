@@ -23,6 +23,8 @@ inline constexpr std::string_view healed = "b7a3e1d07e5f4c0cb6a2d35c1f0e94ab";
 inline constexpr std::string_view would_deny = "8a3f2c5e0b7d4f6a9c1e5d8b2f4a7c63";
 inline constexpr std::string_view live_would_deny = "d41b7e9a6c2f4835b0e7f3a9d5c81e24";
 inline constexpr std::string_view first_load = "0c17d1e105ae4f74a520320b495cebd4";
+inline constexpr std::string_view rolled_back = "4c1f6c1f5a0b4fdc8bb51d8df4a1b9d2";
+inline constexpr std::string_view confirmation = "9a2f0c4d7c1e4b5f8f6b1b0f3e5d7a61";
 inline constexpr std::string_view internal = "bc97f1db7b4f4db4ad1550a008bb840c";
 inline constexpr std::string_view life = "57090b596be14b19b2a566ea05749195";
 }  // namespace message_id

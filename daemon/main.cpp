@@ -46,6 +46,9 @@ int main(int argc, char** argv) {
                "Only put in force what was in force last, and end: for use before the network is up");
   bool is_removal = false;
   app.add_flag("--remove-rules", is_removal, "Only take our rules out of the kernel, and end")->excludes("--boot");
+  app.add_flag_callback(
+      "--once", [&] { options.run = drywall::Options::Run::once; },
+      "Put the policy directory in force and end: for when no daemon shall run");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -20,7 +20,10 @@ SnapshotWriter::~SnapshotWriter() {
 void SnapshotWriter::save(Snapshot snapshot, std::function<std::vector<std::byte>()> batch) {
   {
     const std::lock_guard lock(mutex_);
-    next_ = Order{std::move(snapshot), std::move(batch)};
+    const bool is_same_policy = !next_.empty() && next_.back().snapshot.files == snapshot.files;
+    if (is_same_policy) next_.pop_back();
+    next_.push_back(Order{std::move(snapshot), std::move(batch)});
+    if (next_.size() > 2) next_.pop_front();
   }
   wake_.notify_one();
 }
@@ -33,10 +36,10 @@ std::optional<Failure> SnapshotWriter::failure() const {
 void SnapshotWriter::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return ending_ || next_; });
-    if (!next_) return;
-    const Order order = std::move(*next_);
-    next_.reset();
+    wake_.wait(lock, [this] { return ending_ || !next_.empty(); });
+    if (next_.empty()) return;
+    const Order order = std::move(next_.front());
+    next_.pop_front();
     lock.unlock();
     Result<void> saved;
     try {

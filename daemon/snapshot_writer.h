@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -15,7 +16,8 @@
 
 namespace drywall {
 
-/// Saves snapshots in the background, so that a slow disk delays nothing: only the newest counts.
+/// Saves snapshots in the background, so that a slow disk delays nothing: only the newest counts, and the one before,
+/// which becomes the previous one.
 class SnapshotWriter {
  public:
   explicit SnapshotWriter(std::string state_dir);
@@ -39,7 +41,7 @@ class SnapshotWriter {
   const std::string state_dir_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::optional<Order> next_;
+  std::deque<Order> next_;  // two at most
   std::optional<Failure> failure_;
   bool ending_ = false;
   std::thread thread_;

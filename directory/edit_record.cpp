@@ -164,12 +164,21 @@ std::string real_path(const std::string& path) {
 /// The directory as if nothing of the edit had been written.
 void take_back(const EditRecord& record, const std::string& path, DirectoryContents& contents) {
   const std::string prefix = path.ends_with('/') ? path : path + "/";
-  for (const EditedFile& file : record.files) {
-    std::erase_if(contents.files, [&](const yaml::SourceFile& there) { return there.name == prefix + file.name; });
-    std::erase_if(contents.diagnostics, [&](const Diagnostic& d) { return d.at.file == prefix + file.name; });
-    if (file.before && is_policy_file_name(file.name)) contents.files.push_back({prefix + file.name, *file.before});
+  const auto is_edited = [&](const std::string& name) {
+    return std::ranges::any_of(record.files, [&](const EditedFile& file) { return prefix + file.name == name; });
+  };
+  SharedList<yaml::SourceFile> files;
+  for (std::size_t i = 0; i < contents.files.size(); ++i) {
+    if (!is_edited(contents.files[i].name)) files.push_back(contents.files.shared(i));
   }
-  std::ranges::sort(contents.files, {}, &yaml::SourceFile::name);
+  for (const EditedFile& file : record.files) {
+    if (file.before && is_policy_file_name(file.name)) {
+      files.push_back(yaml::SourceFile{prefix + file.name, *file.before});
+    }
+  }
+  files.sort([](const yaml::SourceFile& x, const yaml::SourceFile& y) { return x.name < y.name; });
+  contents.files = std::move(files);
+  std::erase_if(contents.diagnostics, [&](const Diagnostic& d) { return is_edited(d.at.file); });
 }
 
 }  // namespace
@@ -262,10 +271,16 @@ bool is_before_in_force(const EditRecord& record, const BootTime& now) {
 }
 
 EffectiveDirectory read_effective_directory(const std::string& path, const std::string& state_dir) {
+  DirectoryMemo nothing_known;
+  return read_effective_directory(path, state_dir, nothing_known);
+}
+
+EffectiveDirectory read_effective_directory(const std::string& path, const std::string& state_dir,
+                                            DirectoryMemo& memo) {
   EffectiveDirectory effective;
   Result<std::optional<EditRecord>> record = read_edit_record(state_dir);
   for (int attempt = 0; attempt < most_attempts && record; ++attempt) {
-    effective.contents = read_directory(path);
+    effective.contents = read_directory(path, {}, memo);
     Result<std::optional<EditRecord>> again = read_edit_record(state_dir);
     const bool is_same = again && again->has_value() == record->has_value() &&
                          (!*again || ((*again)->id == (*record)->id && (*again)->phase == (*record)->phase));

@@ -84,6 +84,8 @@ struct EffectiveDirectory {
   std::optional<EditRecord> record;  // of the last edit, if it is of this directory
 };
 ///   errors  as diagnostics, also if the record cannot be read: then nobody knows what counts
+[[nodiscard]] EffectiveDirectory read_effective_directory(const std::string& path, const std::string& state_dir,
+                                                          DirectoryMemo& memo);
 [[nodiscard]] EffectiveDirectory read_effective_directory(const std::string& path, const std::string& state_dir);
 
 }  // namespace drywall
