@@ -4,13 +4,17 @@
 #include <fmt/core.h>
 #include <sdbus-c++/sdbus-c++.h>
 
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
+#include <fstream>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "cli/terminal.h"
+#include "directory/edit_record.h"
 
 namespace drywall::cli {
 namespace {
@@ -214,6 +218,47 @@ Answer<Descriptor> Daemon::stream(const FilterFields& filter, Follow follow) {
 
 Answer<Json> Daemon::evidence() {
   return answer([this] { return to_json(link_->call<Dictionary>(flows, "Statistics")); });
+}
+
+std::vector<std::string> Daemon::command_line() {
+  std::uint32_t pid = 0;
+  try {
+    auto bus = sdbus::createProxy(*link_->connection, ServiceName("org.freedesktop.DBus"),
+                                  sdbus::ObjectPath("/org/freedesktop/DBus"));
+    bus->callMethod("GetConnectionUnixProcessID")
+        .onInterface("org.freedesktop.DBus")
+        .withArguments(std::string(bus_name))
+        .storeResultsTo(pid);
+  } catch (const sdbus::Error&) {
+    return {};
+  }
+  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  return words;
+}
+
+std::optional<LoginSession> Daemon::login_session() {
+  constexpr const char* login = "org.freedesktop.login1";
+  constexpr const char* session_interface = "org.freedesktop.login1.Session";
+  try {
+    auto manager_proxy =
+        sdbus::createProxy(*link_->connection, ServiceName(login), sdbus::ObjectPath("/org/freedesktop/login1"));
+    sdbus::ObjectPath path;
+    manager_proxy->callMethod("GetSessionByPID")
+        .onInterface("org.freedesktop.login1.Manager")
+        .withArguments(static_cast<std::uint32_t>(getpid()))
+        .storeResultsTo(path);
+    auto session = sdbus::createProxy(*link_->connection, ServiceName(login), path);
+    const sdbus::Variant began = session->getProperty("Timestamp").onInterface(session_interface);
+    const sdbus::Variant remote_host = session->getProperty("RemoteHost").onInterface(session_interface);
+    const auto utc =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+    return LoginSession{remote_host.get<std::string>(),
+                        boot_time().at - (utc - std::chrono::microseconds(began.get<std::uint64_t>()))};
+  } catch (const sdbus::Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace drywall::cli

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tl/expected.hpp>
 #include <vector>
@@ -27,6 +29,12 @@ Exit report(const Refusal& refusal);
 using FilterFields = std::map<std::string, std::string>;
 enum class Follow { no, yes };
 
+/// A login session of systemd-logind that this process belongs to.
+struct LoginSession {
+  std::string remote_host;            // empty: of this machine
+  std::chrono::microseconds began{};  // since boot
+};
+
 /// drywalld, over the system bus (or the one in DBUS_SYSTEM_BUS_ADDRESS); interfaces: packaging/org.drywall1.xml.
 /// The values of a{sv} become objects; what is absent there stays absent (cli/json.h, arranged).
 class Daemon {
@@ -46,6 +54,10 @@ class Daemon {
   [[nodiscard]] Answer<std::string> render(const std::string& world);
   [[nodiscard]] Answer<Descriptor> stream(const FilterFields& filter, Follow follow);
   [[nodiscard]] Answer<Json> evidence();
+  /// Its command line; empty if that cannot be told.
+  [[nodiscard]] std::vector<std::string> command_line();
+  /// Nothing: there is none, or nobody to ask.
+  [[nodiscard]] std::optional<LoginSession> login_session();
 
  private:
   struct Link;

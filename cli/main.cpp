@@ -24,6 +24,11 @@ constexpr std::array verbs{
     Verb{"init", "Write a first configuration and a first staged policy for this host; needs no daemon", declare_init},
     Verb{"doctor", "Look for what stands beside or against the policy on this machine; needs no daemon",
          declare_doctor},
+    Verb{"promote", "Make staged policies enforced, in their files and in the kernel", declare_promote},
+    Verb{"demote", "Make enforced policies staged again", declare_demote},
+    Verb{"rollback", "Go back to the generation before, in the files and in the kernel", declare_rollback},
+    Verb{"confirm", "Keep what would be rolled back, from a connection that began after it", declare_confirm},
+    Verb{"recover", "Finish or undo what was left of an edit whose writer died", declare_recover},
     Verb{"version", "Print the version of this program", declare_version},
 };
 

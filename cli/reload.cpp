@@ -3,7 +3,8 @@
 
 #include <memory>
 
-#include "cli/bus.h"
+#include "cli/edit.h"
+#include "cli/in_force.h"
 #include "cli/terminal.h"
 #include "cli/verb.h"
 
@@ -40,12 +41,35 @@ Exit reload(const Output& output) {
   return refused ? Exit::no : Exit::yes;
 }
 
+/// The files lie there already; what is new is that they are in force, until confirmed.
+Exit reload_as_edit(const EditOptions& options) {
+  Answer<EditPlace> place = find_place(options, NeedsDaemon::yes);
+  if (!place) return report(place.error());
+  const Answer<Descriptor> lock = begin_editing(*place);
+  if (!lock) return report(lock.error());
+  const std::optional<std::vector<yaml::SourceFile>> files = read_good_files(*place);
+  if (!files) return Exit::no;
+  const auto differences = differences_from_force(*place, *files);
+  if (!differences) {
+    say("what is in force is not on the disk: there would be nothing to roll back to");
+    return Exit::no;
+  }
+  if (differences->empty()) {
+    say("the policy directory is in force already");
+    return Exit::yes;
+  }
+  return put_in_force(*place, "reload", *differences, options);
+}
+
 }  // namespace
 
 Run declare_reload(CLI::App& app) {
-  auto output = std::make_shared<Output>();
-  add_output_options(app, *output, Wide::no);
-  return [output] { return reload(*output); };
+  auto options = std::make_shared<EditOptions>();
+  add_edit_options(app, *options, Confirmable::yes);
+  return [options] {
+    const bool is_edit = !options->confirm.empty() || options->dry_run || options->print_patch;
+    return is_edit ? reload_as_edit(*options) : reload(options->output);
+  };
 }
 
 }  // namespace drywall::cli

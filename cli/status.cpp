@@ -139,6 +139,10 @@ void print_table(const Json& status) {
     print_row("live", fmt::format("{} of {} connections would be denied by what is staged, begun anew: drywall preview",
                                   number_at(live, "would_deny"), number_at(live, "connections")));
   }
+  if (const Json& confirm = at(status, "confirm"); confirm.is_object()) {
+    print_row("confirm", fmt::format("{} by {} is rolled back at {} unless somebody confirms it",
+                                     text_at(confirm, "verb"), text_at(confirm, "by"), text_at(confirm, "deadline")));
+  }
   for (const Json& note : at(status, "notes")) print_row("note", note.get<std::string>());
   print_row("daemon", fmt::format("drywalld {} on node {}", text_at(status, "version"), text_at(status, "node")));
 }

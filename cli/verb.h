@@ -51,6 +51,11 @@ Run declare_preview(CLI::App& app);
 Run declare_reload(CLI::App& app);
 Run declare_doctor(CLI::App& app);
 Run declare_init(CLI::App& app);
+Run declare_promote(CLI::App& app);
+Run declare_demote(CLI::App& app);
+Run declare_rollback(CLI::App& app);
+Run declare_confirm(CLI::App& app);
+Run declare_recover(CLI::App& app);
 Run declare_version(CLI::App& app);
 
 }  // namespace drywall::cli

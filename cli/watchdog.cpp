@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/watchdog.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "cli/terminal.h"
+
+namespace drywall::cli {
+namespace {
+
+constexpr std::chrono::milliseconds pause{200};  // between two looks at the record: its deadline can move
+
+std::vector<char*> arguments(std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (std::string& word : words) out.push_back(word.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+/// Runs a program to its end.
+///   input  what it reads
+bool run(std::vector<std::string> words, const std::string& input = {}) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+  Descriptor reading(ends[0]);
+  Descriptor writing(ends[1]);
+  posix_spawn_file_actions_t actions{};
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, reading.get(), STDIN_FILENO);
+  pid_t pid = 0;
+  const int failed = posix_spawnp(&pid, words[0].c_str(), &actions, nullptr, arguments(words).data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return false;
+  reading = Descriptor();
+  std::ignore = write(writing.get(), input.data(), input.size());  // short: it fits into the pipe
+  writing = Descriptor();
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+std::vector<std::string> watch_command(const EditPlace& place, const EditRecord& record) {
+  return {"/proc/self/exe", "rollback",      "--when-due",  record.id,
+          "--policy-dir",   place.directory, "--state-dir", place.state_dir};
+}
+
+bool start_unit(std::vector<std::string> command, const std::string& id) {
+  if (access("/run/systemd/system", F_OK) != 0) return false;
+  std::array<char, 4096> path{};
+  if (readlink("/proc/self/exe", path.data(), path.size() - 1) <= 0) return false;
+  command[0] = path.data();
+  std::vector<std::string> words{"systemd-run",
+                                 "--quiet",
+                                 "--collect",
+                                 "--no-ask-password",
+                                 "--description=Rolls back the firewall policy unless it is confirmed",
+                                 "--unit=drywall-rollback-" + id.substr(0, 8)};
+  if (const char* const bus = std::getenv("DBUS_SYSTEM_BUS_ADDRESS")) {
+    words.push_back(std::string("--setenv=DBUS_SYSTEM_BUS_ADDRESS=") + bus);
+  }
+  words.insert(words.end(), command.begin(), command.end());
+  return run(std::move(words));
+}
+
+/// Not ended with the session, the terminal or the caller.
+Result<void> start_process(std::vector<std::string> command) {
+  const auto words = arguments(command);
+  const pid_t child = fork();
+  if (child < 0) return tl::unexpected(Failure{"start", "the process that rolls back", errno, {}});
+  if (child == 0) {
+    setsid();
+    if (fork() != 0) _exit(0);
+    const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nowhere, fd);
+    std::signal(SIGHUP, SIG_IGN);
+    if (chdir("/") != 0) _exit(1);
+    execv(words[0], words.data());
+    _exit(1);
+  }
+  waitpid(child, nullptr, 0);
+  return {};
+}
+
+}  // namespace
+
+Result<void> start_watchdog(const EditPlace& place, const EditRecord& record) {
+  if (start_unit(watch_command(place, record), record.id)) return {};
+  return start_process(watch_command(place, record));
+}
+
+Exit watch_edit(const std::string& id, const EditOptions& options) {
+  const std::string& state_dir = options.state_dir;
+  for (;;) {
+    const Result<std::optional<EditRecord>> record = read_edit_record(state_dir);
+    const bool is_there = record && *record && (*record)->id == id;
+    if (record && (!is_there || (*record)->phase == EditPhase::done)) return Exit::yes;
+    if (!record || is_due(**record, boot_time())) break;
+    std::this_thread::sleep_for(pause);
+  }
+  const Result<Descriptor> lock = lock_edits(state_dir, Patience::endless);
+  if (!lock) return Exit::no;
+  const Result<Recovery> recovery = recover_edit(state_dir);
+  if (!recovery || recovery->outcome == Recovery::Outcome::nothing) return Exit::yes;
+  say_recovery(*recovery);
+  Answer<EditPlace> place = find_place(options, NeedsDaemon::no);
+  if (place) std::ignore = make_kernel_follow(*place, recovery->record);
+  if (recovery->outcome == Recovery::Outcome::rolled_back) {
+    tell_everybody(
+        fmt::format("drywall: {} by {} was not confirmed in time and is rolled back: the policy is what it "
+                    "was before.\n",
+                    recovery->record.verb, recovery->record.by));
+  }
+  return Exit::yes;
+}
+
+bool load_once(std::vector<std::string> daemon) {
+  if (daemon.empty()) return false;
+  daemon.emplace_back("--once");
+  return run(std::move(daemon));
+}
+
+void tell_everybody(const std::string& text) {
+  std::ignore = run({"wall"}, text);
+}
+
+}  // namespace drywall::cli
