@@ -102,6 +102,5 @@ container_stop() {
   local top
   container_cgroups | while read -r top; do
     [ -d "$top/$container_name" ] && find "$top/$container_name" -depth -type d -exec rmdir {} + 2>/dev/null
-  done
-  true
+  done || true
 }
