@@ -350,7 +350,8 @@ bool TraceAssembler::is_stopped_before(const Key& key, const LegView& leg, std::
 Judgement TraceAssembler::pending_of(const Key& key, const LegView& leg, const Evidence& evidence,
                                      const Judgement& enforced, const std::shared_ptr<const Trace>& twin) {
   if (auto waiting = take_waiting(key, evidence)) return *waiting;
-  if (!leg.leg->observed) return {twin, enforced.verdict, enforced.predicted};
+  const bool is_alike = !leg.leg->observed && !TraceBook::passes_unasked(*leg.leg, World::pending, packet_of(key));
+  if (is_alike) return {twin, enforced.verdict, enforced.predicted};
   if (auto barred = behind_barrier(key, leg)) return *barred;
   // Failsafes are the same in both worlds.
   if (is_failsafe(*enforced.trace) && leg.leg->pending != nullptr) return enforced;

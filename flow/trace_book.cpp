@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "policy/essentials.h"
+
 namespace drywall {
 namespace {
 
@@ -44,6 +46,11 @@ bool is_private(const Address& address) {
   if (address.family == Family::v6) return (address.high >> 57U) == 0x7e || (address.high >> 54U) == 0x3fa;
   return (address.low >> 24U) == 10 || (address.low >> 20U) == 0xac1 || (address.low >> 16U) == 0xc0a8 ||
          (address.low >> 16U) == 0xa9fe;
+}
+
+bool has_untracked(const PlannedEndpoint* endpoint) {
+  return endpoint != nullptr &&
+         std::ranges::any_of(endpoint->legs, [](const PlannedLeg& leg) { return leg.bucket == Bucket::untracked; });
 }
 
 Verdict verdict_of(Action action) {
@@ -102,13 +109,16 @@ void TraceBook::index_legs() {
 void TraceBook::index_leg(const EndpointInWorlds& endpoint, Bucket bucket, Direction direction) {
   const PlannedEndpoint& known = endpoint.enforced == nullptr ? *endpoint.pending : *endpoint.enforced;
   if (!known.local) return;
-  Leg leg{known.id, bucket, direction, nullptr, nullptr, false, {}};
+  Leg leg{known.id, bucket, direction, nullptr, nullptr, false, {}, {}};
   if (endpoint.enforced != nullptr) leg.enforced = endpoint.enforced->leg(bucket, direction);
   if (endpoint.pending != nullptr) leg.pending = endpoint.pending->leg(bucket, direction);
   leg.observed = is_observed({plan(World::enforced), endpoint.enforced}, {plan(World::pending), endpoint.pending},
                              bucket, direction);
   const bool tells_of_earlier = leg.observed && bucket == Bucket::forward && direction == Direction::ingress;
   if (leg.enforced == nullptr && leg.pending == nullptr && !tells_of_earlier) return;
+  if (known.id.kind == EndpointKind::host && bucket != Bucket::untracked) {
+    leg.spares_errors = {has_untracked(endpoint.enforced), has_untracked(endpoint.pending)};
+  }
   for (const Bucket earlier : buckets_before(bucket, direction)) {
     for (const World world : {World::enforced, World::pending}) {
       const PlannedEndpoint* in_world = world == World::enforced ? endpoint.enforced : endpoint.pending;
@@ -298,12 +308,17 @@ std::optional<TraceBook::Step> TraceBook::profile_step(World world, const Planne
   return Step{std::move(*entry), true, verdict, false, false};
 }
 
+bool TraceBook::passes_unasked(const Leg& leg, World world, const Packet& packet) {
+  return leg.spares_errors[index_of(world)] && may_be_about_untracked_flow(packet);
+}
+
 Decision TraceBook::predict(const Leg& leg, World world, const Packet& packet) const {
   return predict(leg, world, packet,
                  [&](const PlannedLeg& planned, const Packet& seen) { return evaluate(plan(world), planned, seen); });
 }
 
 Decision TraceBook::predict(const Leg& leg, World world, const Packet& packet, const LegJudge& judge) const {
+  if (passes_unasked(leg, world, packet)) return {Verdict::allow, {}};
   for (const PlannedLeg* before : leg.before[index_of(world)]) {
     Decision decision = judge(*before, packet);
     if (!is_exempt(decision.trace) && decision.verdict != Verdict::undecided) return {decision.verdict, {}};

@@ -42,6 +42,7 @@ class TraceBook {
     const PlannedLeg* pending = nullptr;
     bool observed = false;                                 // the pending world differs here, so the kernel logs it
     std::array<std::vector<const PlannedLeg*>, 2> before;  // by world: legs that can spare a packet this one, in order
+    std::array<bool, 2> spares_errors{};                   // by world: see passes_unasked()
 
     [[nodiscard]] const PlannedLeg* in(World world) const { return world == World::enforced ? enforced : pending; }
   };
@@ -70,6 +71,8 @@ class TraceBook {
   [[nodiscard]] std::span<const Leg> legs() const { return legs_; }
   /// True if it is named like a workload's and no endpoint owns it: nothing that comes by it gets further in any world.
   [[nodiscard]] bool is_closed(std::string_view interface) const;
+  /// True of ICMP errors that pass a leg unasked because they may be about a flow that is not tracked.
+  [[nodiscard]] static bool passes_unasked(const Leg& leg, World world, const Packet& packet);
   /// What one world says of a packet on a leg, the buckets before it included: one that decides leaves the leg without
   /// a trace.
   ///   packet  as the leg sees it; earlier buckets are taken to have seen the same

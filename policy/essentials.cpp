@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/essentials.h"
 
+#include <algorithm>
+#include <array>
+
 #include "policy/compile.h"
 #include "policy/rule_tag.h"
 
@@ -66,6 +69,12 @@ PlannedPolicy untracked_essentials(Direction direction) {
   for (const std::uint8_t type : icmpv6_errors)
     add_rule(policy, {FamilyIs{Family::v6}, ProtocolIs{protocol::icmpv6}, IcmpIs{type, std::nullopt}});
   return policy;
+}
+
+bool may_be_about_untracked_flow(const Packet& packet) {
+  const auto is_one_of = [&](const auto& types) { return std::ranges::find(types, packet.icmp_type) != types.end(); };
+  if (packet.source.family == Family::v4) return packet.protocol == protocol::icmp && is_one_of(icmp_errors);
+  return packet.protocol == protocol::icmpv6 && is_one_of(icmpv6_errors);
 }
 
 PlannedPolicy failsafes(Direction direction, const std::vector<FailsafePort>& ports,

@@ -15,6 +15,10 @@ namespace drywall {
 /// The same for untracked policy, with the ICMP errors: of an untracked flow they belong to no connection.
 [[nodiscard]] PlannedPolicy untracked_essentials(Direction direction);
 
+/// One of these ICMP errors: where policy leaves flows untracked, those that belong to no connection pass the later
+/// legs unasked.
+[[nodiscard]] bool may_be_about_untracked_flow(const Packet& packet);
+
 /// The failsafe ports as an ordinary policy of Allow rules, one an entry. `net_set` gives the set for a net.
 [[nodiscard]] PlannedPolicy failsafes(Direction direction, const std::vector<FailsafePort>& ports,
                                       const std::function<SetIndex(const Prefix&)>& net_set);

@@ -641,6 +641,35 @@ TEST_F(FlowTableTest, WouldDenyBehindAWouldAllowBeforeDnatCutsWhatFollows) {
   EXPECT_TRUE(found[2].pending.empty());
 }
 
+TEST_F(FlowTableTest, IcmpErrorThatAStagedUntrackedPolicyWouldLetThroughUnaskedIsNotAWouldDeny) {
+  PlanMaker enforced_maker{World::enforced};
+  PlanMaker pending_maker{World::pending};
+  for (PlanMaker* maker : {&enforced_maker, &pending_maker}) {
+    auto& edge = maker->endpoint({EndpointKind::host, "", "edge"}, "eth0", {});
+    edge.legs.push_back({Bucket::normal, in, std::nullopt, std::nullopt, {}, {}, Ending::deny});
+    if (maker == &enforced_maker) continue;
+    const PolicyIndex sends = maker->policy(audit, "default", out_of, {{Action::allow, {}}});
+    edge.legs.push_back({Bucket::untracked,
+                         out_of,
+                         std::nullopt,
+                         std::nullopt,
+                         {maker->tier("default", {sends}, Action::pass, sends)},
+                         {},
+                         Ending::undecided});
+  }
+  table.add_book(std::make_shared<const TraceBook>(2, enforced_maker.take(), pending_maker.take(), Inventory{}));
+  Sent sent = to_edge(0);
+  sent.packet.protocol = protocol::icmp;
+  sent.packet.source_port = 0;
+  sent.packet.icmp_type = 11;
+  sent.tcp_sequence = std::nullopt;
+  log(World::enforced, host_in, Action::deny, no_profile_id(in), sent);
+  const auto found = records();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found.front().pending_action, Verdict::allow);
+  EXPECT_TRUE(found.front().pending.empty());
+}
+
 // --- counting
 
 TEST_F(FlowTableTest, RetriedSynIsOneConnection) {
