@@ -219,8 +219,9 @@ class Keeping {
     });
     if (!was_stopped) return name + ": judges what no record told of";
     const TraceBook::Leg* planned = leg_in(promising_, leg);
-    if (planned == nullptr) return name + ": was no leg before";
-    const Decision decision = promising_.predict(*planned, World::pending, leg.packet);
+    if (planned == nullptr || planned->pending == nullptr) return name + ": was no leg before";
+    // That the buckets before it did not decide is seen; they may have judged another packet, before DNAT.
+    const Decision decision = evaluate(promising_.plan(World::pending), *planned->pending, leg.packet);
     ++compared_.first_reached;
     if (enforced_form(promising_, planned->pending, decision.trace, compared_) == without_places(*leg.enforced.trace) &&
         decision.verdict == leg.enforced.verdict) {
