@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/bus.h"
+#include "cli/caller.h"
 #include "cli/policy_name.h"
 #include "cli/preview_text.h"
 #include "cli/terminal.h"
@@ -41,7 +42,7 @@ Exit show(const Options& options) {
   if (!daemon) return report(daemon.error());
   const Answer<std::vector<std::string>> named = staged_policies(*daemon, options.policies);
   if (!named) return report(named.error());
-  const Answer<Json> preview = daemon->preview(*named, {});
+  const Answer<Json> preview = daemon->preview(*named, caller_fields(find_caller(&*daemon)));
   if (!preview) return report(preview.error());
   if (options.output.format == Format::json) {
     print(documented(*preview));
