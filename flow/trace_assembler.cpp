@@ -376,8 +376,8 @@ std::optional<Judgement> TraceAssembler::take_waiting(const Key& key, const Evid
 }
 
 Judgement TraceAssembler::predict(const LegView& leg, World world, const Packet& packet) const {
-  // Where an earlier bucket has decided, the kernel logs that in the place of the leg's own trace: silence says that none
-  // has, unless a message was lost.
+  // Where an earlier bucket has decided, the kernel logs that in the place of the leg's own trace: silence says that
+  // none has, unless a message was lost.
   const bool certain = world == World::enforced || leg.leg->before[1].empty();
   if (is_silent(leg.leg->in(world))) return {empty_, Verdict::allow, !certain};
   Decision decision = leg.forest->book().predict(*leg.leg, world, packet);
