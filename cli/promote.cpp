@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cli/caller.h"
+#include "cli/configured_endpoint.h"
 #include "cli/edit.h"
 #include "cli/in_force.h"
 #include "cli/policy_name.h"
@@ -61,28 +62,47 @@ Answer<std::vector<PolicyId>> named(const Inventory& inventory, const std::vecto
   return chosen;
 }
 
-/// What the preview has against it.
-std::optional<Exit> refuse_unready(EditPlace& place, const std::vector<PolicyId>& ids, const Caller& caller) {
+Answer<Json> preview_of(EditPlace& place, const std::vector<PolicyId>& ids, const Caller& caller) {
   std::vector<std::string> names;
   for (const PolicyId& id : ids) {
     names.push_back(fmt::format("{}/{}{}{}", file_kind(id.kind), id.ns, id.ns.empty() ? "" : "/", id.name));
   }
-  const Answer<Json> preview = place.daemon->preview(names, caller_fields(caller));
-  if (!preview) return report(preview.error());
-  if (at(*preview, "ready") == true) return std::nullopt;
-  for (const Json& reason : at(*preview, "reasons")) {
+  return place.daemon->preview(names, caller_fields(caller));
+}
+
+/// What the preview has against it.
+std::optional<Exit> refuse_unready(const Json& preview) {
+  if (at(preview, "ready") == true) return std::nullopt;
+  for (const Json& reason : at(preview, "reasons")) {
     say(fmt::format("not ready: {}", harmless(reason.is_string() ? reason.get<std::string>() : reason.dump())));
   }
   say("drywall preview shows more; --accept goes on all the same");
   return Exit::no;
 }
 
-std::optional<Exit> refuse_lockout(const EditPlace& place, const Inventory& after, const Caller& caller) {
+/// True if drywalld, which judges with all of its configuration, would deny such a connection that lives now.
+bool is_denied_in(const Json& preview, const ConnectionHere& connection) {
+  for (const Json& live : at(preview, "connections")) {
+    const bool is_it = text_at(live, "src") == to_string(connection.there) &&
+                       text_at(live, "dst") == to_string(connection.here) &&
+                       number_at(live, "dst_port") == connection.port_here;
+    if (is_it && text_at(live, "would") == "would-deny") return true;
+  }
+  return false;
+}
+
+///   preview  of what is promoted; null: there is none
+std::optional<Exit> refuse_lockout(const EditPlace& place, Inventory after, const Caller& caller, const Json& preview) {
+  add_configured_endpoint(after, text_at(place.status, "node"));
   const std::vector<ConnectionHere> keep = connections_to_keep(caller);
   if (!caller.is_known()) {
     say(fmt::format("{}: every live connection to sshd counts instead ({})", caller.text, keep.size()));
   }
-  const std::vector<ConnectionHere> cut = cut_off(after, host_in_force(place.status), keep);
+  std::vector<ConnectionHere> cut = cut_off(after, host_in_force(place.status), keep);
+  for (const ConnectionHere& connection : keep) {
+    const bool is_known = std::ranges::find(cut, connection) != cut.end();
+    if (!is_known && is_denied_in(preview, connection)) cut.push_back(connection);
+  }
   if (cut.empty()) return std::nullopt;
   for (const ConnectionHere& connection : cut) {
     const std::string_view whose = caller.is_known() ? "a new connection like yours" : "a new SSH connection";
@@ -125,11 +145,17 @@ Exit run(const Options& options, Way way) {
     return Exit::no;
   }
   const Caller caller = find_caller(&*place->daemon);
+  Json preview;
+  if (way == Way::promote) {
+    Answer<Json> asked = preview_of(*place, *ids, caller);
+    if (!asked) return report(asked.error());
+    preview = std::move(*asked);
+  }
   if (way == Way::promote && !options.accept) {
-    if (const auto refused = refuse_unready(*place, *ids, caller)) return *refused;
+    if (const auto refused = refuse_unready(preview)) return *refused;
   }
   if (!options.accept_lockout) {
-    if (const auto refused = refuse_lockout(*place, after.inventory, caller)) return *refused;
+    if (const auto refused = refuse_lockout(*place, after.inventory, caller, preview)) return *refused;
   }
   return carry_out(*place, way == Way::promote ? "promote" : "demote", edited.edits, options.edit);
 }

@@ -92,7 +92,14 @@ kill -KILL "$daemon_pid"
 wait "$daemon_pid" 2>/dev/null || true
 expect "with drywalld killed it is rolled back too" eventually 12 is_as_before
 expect "and one can log in again without drywalld" eventually 10 can_log_in
-start_daemon
+
+# From here on the host endpoint is in the daemon's configuration alone.
+rm "$policy_dir/endpoint-host.yaml"
+printf 'host_endpoint: auto\nlabels: {role: host}\n' >"$work/drywall.yaml"
+start_daemon --config "$work/drywall.yaml"
+if in_old_session "$build/drywall" promote no-ssh --accept; then fail "a lockout should be refused"; fi
+grep -q 'a new connection like yours, from 10.77.1.2 to 10.77.1.1 port 2222, would be denied' <<<"$said" || fail "$said"
+passed "a lockout is seen with host_endpoint: auto too"
 
 in_old_session "$build/drywall" promote ssh --accept --confirm 2m || fail "$said"
 if in_old_session "$build/drywall" confirm; then fail "the old session proves nothing"; fi
