@@ -746,7 +746,7 @@ void Bus::tell_would_deny(const Json& kind) {
 
 void Bus::tell_rolled_back(const std::string& verb, const std::string& by, std::uint64_t generation) {
   connection_->with_root([&](sdbus::IObject& root) {
-    sdbus::Signal signal = root.createSignal(manager, "RolledBack");
+    sdbus::Signal signal = signal_of(root, "RolledBack");
     signal << sendable(verb) << sendable(by) << generation;
     root.emitSignal(signal);
   });

@@ -195,7 +195,8 @@ class Compilation {
       CompileMemo::KnownPolicy made{policy, governed_endpoints(*policy), order_key(*policy), {}, {}, 0};
       for (const Direction direction : {Direction::ingress, Direction::egress}) {
         auto planned = std::make_shared<const PlannedPolicy>(rules_.compile(*policy, direction));
-        (direction == Direction::ingress ? made.ingress : made.egress) = {std::move(planned), rules_.take_sets()};
+        CompileMemo::KnownRules& rules = direction == Direction::ingress ? made.ingress : made.egress;
+        rules = CompileMemo::KnownRules{std::move(planned), rules_.take_sets()};
       }
       known = &memo_.keep(std::move(made));
     }
