@@ -130,6 +130,9 @@ Result<void> check_owner(const std::string& state_dir) {
 Result<Descriptor> lock_edits(const std::string& state_dir, Patience patience) {
   const std::string place = edit_directory(state_dir);
   if (mkdir(place.c_str(), 0755) != 0 && errno != EEXIST) return tl::unexpected(Failure{"create", place, errno, {}});
+  // drywalld, who may be another user, reads the record, whatever the umask was here. Not ours: it is as its owner has
+  // it.
+  if (chmod(place.c_str(), 0755) != 0 && errno != EPERM) return tl::unexpected(Failure{"open up", place, errno, {}});
   const std::string path = place + "/lock";
   Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return tl::unexpected(Failure{"open", path, errno, {}});

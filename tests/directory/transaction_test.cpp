@@ -241,5 +241,15 @@ TEST_F(Edit, RecordGivesBackWhatWasWritten) {
   EXPECT_EQ(read_edit_record(state()).value(), edit);
 }
 
+TEST_F(Edit, IsReadableForADaemonThatIsAnotherUserWhateverTheUmask) {
+  const mode_t before = umask(077);
+  const auto lock = lock_edits(state(), Patience::none);
+  umask(before);
+  ASSERT_TRUE(lock);
+  struct stat status {};
+  ASSERT_EQ(stat(edit_directory(state()).c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0755U);
+}
+
 }  // namespace
 }  // namespace drywall
