@@ -62,7 +62,7 @@ struct FlowRecord {
   bool operator==(const FlowRecord&) const = default;
 };
 
-/// One line of JSON without newline, keys as design.md section 8 (docs/flow-records.md) names them.
+/// One line of JSON without newline, keys as docs/flow-records.md names them.
 [[nodiscard]] std::string to_json(const FlowRecord& record);
 
 }  // namespace drywall

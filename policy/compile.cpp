@@ -20,7 +20,7 @@
 namespace drywall {
 namespace {
 
-/// The policies of one world: staged ones join the pending world in the place of what they replace (Decision 1).
+/// The policies of one world: staged ones join the pending world in the place of what they replace.
 std::vector<std::shared_ptr<const Policy>> policies_of(const Inventory& inventory, World world) {
   std::set<PolicyId> superseded;
   if (world == World::pending) {
@@ -343,7 +343,7 @@ class Compilation {
     return planned;
   }
 
-  /// The enforced world blames a tier's last policy, the pending one its first, as Calico does (Decision 9). Untracked
+  /// The enforced world blames a tier's last policy, the pending one its first, as Calico does. Untracked
   /// and preDNAT policy never ends in a deny.
   EndOfTier end_of(const PlannedTier& tier, Bucket bucket, Direction direction) const {
     const bool falls_through = bucket == Bucket::untracked || bucket == Bucket::pre_dnat;

@@ -10,7 +10,7 @@
 namespace drywall {
 
 /// What a host endpoint allows whatever its policy says, or it stops being a host: IPv6 neighbour and router discovery
-/// and multicast listener reports, IGMP, and its own DHCP clients (Decision 7). Never recorded.
+/// and multicast listener reports, IGMP, and its own DHCP clients. Never recorded.
 [[nodiscard]] PlannedPolicy essentials(Direction direction);
 /// The same for untracked policy, with the ICMP errors: of an untracked flow they belong to no connection.
 [[nodiscard]] PlannedPolicy untracked_essentials(Direction direction);
