@@ -81,7 +81,19 @@ std::size_t Encounters::list_of(const Encounter& encounter) {
   return encounter.enforced == Verdict::deny && encounter.pending == Verdict::deny ? denied : telling;
 }
 
+bool Encounters::is_flooded(Timestamp at) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(at);
+  if (second != denied_second_) denied_ = 0;
+  denied_second_ = second;
+  return ++denied_ > limits_.denied_a_second;
+}
+
 void Encounters::add(const JudgedConnection& connection) {
+  const bool is_denied = connection.enforced == Verdict::deny && connection.pending == Verdict::deny;
+  if (is_denied && is_flooded(connection.at)) {
+    ++forgotten_;
+    return;
+  }
   std::string key = key_of(connection.leg, connection.interface, connection.packet);
   Encounter encounter;
   if (const auto known = by_key_.find(key); known != by_key_.end()) {

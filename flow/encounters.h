@@ -81,8 +81,9 @@ struct Encounter {
 class Encounters {
  public:
   struct Limits {
-    std::size_t telling = 50'000;  // allowed in one of the worlds at least
-    std::size_t denied = 10'000;   // in both
+    std::size_t telling = 50'000;     // allowed in one of the worlds at least
+    std::size_t denied = 10'000;      // in both
+    unsigned denied_a_second = 2000;  // taken in: a flood of what both deny is no news, and must not cost much
   };
   explicit Encounters(Limits limits);
   Encounters() : Encounters(Limits{}) {}
@@ -124,6 +125,7 @@ class Encounters {
     List::iterator entry;
   };
   [[nodiscard]] static std::size_t list_of(const Encounter& encounter);
+  [[nodiscard]] bool is_flooded(Timestamp at);
   void place(std::string key, Encounter encounter);
   void make_room(std::size_t list);
 
@@ -134,6 +136,8 @@ class Encounters {
   std::unordered_map<std::string, Place> by_key_;
   std::unordered_set<std::string> changed_;
   std::uint64_t forgotten_ = 0;
+  std::chrono::sys_seconds denied_second_;
+  unsigned denied_ = 0;  // in that second
 };
 
 /// What an encounter is known by: bytes, the same in every run.

@@ -104,6 +104,18 @@ TEST(Encounters, ForgetWhatBothWorldsDenyBeforeTheRest) {
   EXPECT_EQ(all(encounters)[0].packet, packet_from(1));
 }
 
+TEST(Encounters, TakeInOnlySoMuchOfAFloodThatBothWorldsDeny) {
+  Encounters encounters({.telling = 100, .denied = 100, .denied_a_second = 3});
+  for (std::uint32_t scanner = 100; scanner < 110; ++scanner) {
+    encounters.add(connection(packet_from(scanner), start, Verdict::deny, Verdict::deny));
+  }
+  encounters.add(connection(packet_from(1), start));
+  EXPECT_EQ(encounters.size(), 4U);
+  EXPECT_EQ(encounters.forgotten(), 7U);
+  encounters.add(connection(packet_from(110), start + seconds(1), Verdict::deny, Verdict::deny));
+  EXPECT_EQ(encounters.size(), 5U);
+}
+
 TEST(Encounters, ForgetWhatWasNotSeenForLongest) {
   Encounters encounters({.telling = 2, .denied = 2});
   for (const std::uint32_t source : {1U, 2U, 1U, 3U}) encounters.add(connection(packet_from(source), start));
