@@ -34,6 +34,22 @@ constexpr std::size_t most_record_bytes = 600U << 20U;  // twice all that a poli
 constexpr int most_attempts = 20;                       // to see a directory that nobody is writing
 constexpr std::array phases{EditPhase::writing, EditPhase::written, EditPhase::undoing, EditPhase::done};
 
+// Gone with each boot. The kernel's own id may look otherwise to a service with a /proc of its own: in containers it
+// does.
+constexpr const char* boot_mark = "/run/drywall/boot";
+
+/// Where drywalld has its runtime directory, this boot gets an id that everybody sees alike.
+void mark_boot() {
+  const Descriptor fd(open(boot_mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!fd) return;  // there is one, or no such directory: then the kernel's id must do
+  std::array<unsigned char, 16> bytes{};
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return;
+  std::string text;
+  for (const unsigned char byte : bytes) text += fmt::format("{:02x}", byte);
+  std::ignore = write(fd.get(), text.data(), text.size());
+  std::ignore = fchmod(fd.get(), 0644);
+}
+
 std::string record_path(const std::string& state_dir) {
   return edit_directory(state_dir) + "/record";
 }
@@ -185,7 +201,8 @@ void take_back(const EditRecord& record, const std::string& path, DirectoryConte
 
 BootTime boot_time() {
   BootTime now;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> now.boot;
+  if (geteuid() == 0) mark_boot();
+  if (!(std::ifstream(boot_mark) >> now.boot)) std::ifstream("/proc/sys/kernel/random/boot_id") >> now.boot;
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);
   now.at = std::chrono::duration_cast<microseconds>(std::chrono::seconds(time.tv_sec) +
