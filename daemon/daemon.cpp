@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -92,13 +93,20 @@ std::string mark_path(const std::string& runtime_dir) {
 }
 
 /// Locks out a second daemon for as long as it lives.
-Result<Descriptor> take_lock(const std::string& runtime_dir) {
+///   run  a daemon that is to stay waits for one that only puts the directory in force (`--once`): it ends soon
+Result<Descriptor> take_lock(const std::string& runtime_dir, Options::Run run) {
+  constexpr std::chrono::milliseconds pause{50};
+  constexpr std::chrono::seconds patience{10};
   const std::string path = runtime_dir + "/drywalld.lock";
   Descriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd) return tl::unexpected(Failure{"open", path, errno, {}});
-  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    const std::string detail = errno == EWOULDBLOCK ? "another drywalld is running" : "";
-    return tl::unexpected(Failure{"lock", path, errno, detail});
+  const auto until = std::chrono::steady_clock::now() + (run == Options::Run::on ? patience : std::chrono::seconds{0});
+  while (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return tl::unexpected(Failure{"lock", path, errno, {}});
+    if (std::chrono::steady_clock::now() >= until) {
+      return tl::unexpected(Failure{"lock", path, EWOULDBLOCK, "another drywalld is running"});
+    }
+    std::this_thread::sleep_for(pause);
   }
   const std::string pid = fmt::format("{}\n", getpid());
   if (ftruncate(fd.get(), 0) != 0 || pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
@@ -1068,7 +1076,7 @@ Result<void> run_daemon(const Options& options) {
   for (const std::string& directory : {options.state_dir, options.runtime_dir}) {
     if (Result<void> made = make_directories(directory); !made) return made;
   }
-  const Result<Descriptor> lock = take_lock(options.runtime_dir);
+  const Result<Descriptor> lock = take_lock(options.runtime_dir, options.run);
   if (!lock) return tl::unexpected(lock.error());
   yield_to_others();
   Result<EventLoop> loop = EventLoop::open();

@@ -54,3 +54,15 @@ in_both_families expect_denied client host tcp 9090
 after=$(nft list table ip drywall | sed -n '/deny-8080 rule 0/s/.*packets \([0-9]*\).*/\1/p')
 expect "a policy that came while no daemon ran leaves the other's counter: $before then, $after now" \
   test "$after" -ge "$before"
+
+# A drywalld that only puts the directory in force may be about when the daemon starts.
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null || true
+flock "$work/runtime/drywalld.lock" sleep 1 &
+sleep 0.2
+start_daemon
+passed "a daemon waits for one that ends soon"
+"$build/drywalld" --policy-dir "$policy_dir" --state-dir "$work/state" --runtime-dir "$work/runtime" --node host --once \
+  >"$work/once.log" 2>&1 && fail "a second drywalld runs beside the first"
+expect "another one beside it is refused" grep -q 'another drywalld is running' "$work/once.log"
+in_both_families expect_denied client host tcp 9090
