@@ -114,7 +114,7 @@ class RandomDocuments {
                                 {"port", plain(random_.pick<std::int64_t>({53, 80, 80, 1000, 8080}))}});
       if (with_host_port && random_.chance(5)) {
         port.set("hostPort", plain(8081));
-        port.set("hostIP", quoted("203.0.113.1"));
+        port.set("hostIP", test::quoted("203.0.113.1"));
       }
       made.add(std::move(port));
     }
@@ -135,12 +135,12 @@ class RandomDocuments {
     const auto named = [](const char* interface) { return mapping({{"interfaceName", text(interface)}}); };
     const auto by_address = [](const std::vector<std::string>& addresses) {
       YamlValue ips = list();
-      for (const std::string& address : addresses) ips.add(quoted(address));
+      for (const std::string& address : addresses) ips.add(test::quoted(address));
       return mapping({{"expectedIPs", std::move(ips)}});
     };
     if (!random_.chance(3)) {
       YamlValue spec = named("eth0");
-      if (random_.chance(3)) spec.set("expectedIPs", list({quoted("203.0.113.1"), quoted("fd99::1")}));
+      if (random_.chance(3)) spec.set("expectedIPs", list({test::quoted("203.0.113.1"), test::quoted("fd99::1")}));
       add_host_endpoint("uplink", std::move(spec));
     }
     if (random_.chance(5)) add_host_endpoint("a-rival", named("eth0"));
@@ -148,8 +148,8 @@ class RandomDocuments {
     if (random_.chance(6)) add_host_endpoint("bridge", named("br0"));
     if (random_.chance(2)) add_host_endpoint("two-links", by_address({"203.0.113.1", "fd98::1"}));
     if (random_.chance(8)) add_host_endpoint("z-late", by_address({"192.0.2.1", "172.16.0.1"}));
-    if (random_.chance(2)) add_host_endpoint("others", mapping({{"interfaceName", quoted("*")}}));
-    if (random_.chance(10)) add_host_endpoint("others-too", mapping({{"interfaceName", quoted("*")}}));
+    if (random_.chance(2)) add_host_endpoint("others", mapping({{"interfaceName", test::quoted("*")}}));
+    if (random_.chance(10)) add_host_endpoint("others-too", mapping({{"interfaceName", test::quoted("*")}}));
     if (random_.chance(4)) {
       YamlValue remote = by_address({"198.51.100.7", "2001:db8::7"});
       remote.set("node", text("elsewhere"));
@@ -166,14 +166,15 @@ class RandomDocuments {
     YamlValue meta = metadata_in(ns, "w" + number);
     meta.set("labels", selectors_.labels());
     YamlValue spec = mapping({{"node", text(node)}, {"interfaceName", text(link)}});
-    YamlValue nets = list({quoted(v4 + "/32")});
-    if (!random_.chance(6)) nets.add(quoted(v6 + "/128"));
+    YamlValue nets = list({test::quoted(v4 + "/32")});
+    if (!random_.chance(6)) nets.add(test::quoted(v6 + "/128"));
     spec.set("ipNetworks", std::move(nets));
     if (!random_.chance(4)) spec.set("profiles", profiles({"kns." + ns, "ksa." + ns + ".robot"}));
     if (random_.chance(2)) spec.set("ports", named_ports(true));
     if (random_.chance(4)) spec.set("serviceAccountName", text("robot"));
     if (random_.chance(5)) spec.set("orchestrator", text(random_.pick({"k8s", "openstack"})));
-    if (random_.chance(6)) spec.set("allowSpoofedSourcePrefixes", list({quoted("10.5.0.0/16"), quoted("fd05::/64")}));
+    if (random_.chance(6))
+      spec.set("allowSpoofedSourcePrefixes", list({test::quoted("10.5.0.0/16"), test::quoted("fd05::/64")}));
     if (random_.chance(10)) add_unused(spec, v4);
     add(calico, "WorkloadEndpoint", std::move(meta)).set("spec", std::move(spec));
   }
@@ -181,10 +182,11 @@ class RandomDocuments {
   /// What Calico's network plug-in writes and policy does not need.
   static void add_unused(YamlValue& spec, const std::string& v4) {
     for (const char* key : {"pod", "workload", "endpoint", "containerID"}) spec.set(key, text("some-id"));
-    spec.set("ipNATs", list({mapping({{"internalIP", quoted(v4)}, {"externalIP", quoted("203.0.113.77")}})}));
-    spec.set("ipv4Gateway", quoted("169.254.1.1"));
-    spec.set("ipv6Gateway", quoted("fe80::1"));
-    spec.set("mac", quoted("02:00:00:00:00:01"));
+    spec.set("ipNATs",
+             list({mapping({{"internalIP", test::quoted(v4)}, {"externalIP", test::quoted("203.0.113.77")}})}));
+    spec.set("ipv4Gateway", test::quoted("169.254.1.1"));
+    spec.set("ipv6Gateway", test::quoted("fe80::1"));
+    spec.set("mac", test::quoted("02:00:00:00:00:01"));
   }
 
   void add_workloads() {
@@ -203,7 +205,7 @@ class RandomDocuments {
           fmt::format("10.{}.{}.{}/{}", random_.below(12), random_.below(4), random_.below(256), 24 + random_.below(9));
       const std::string v6 =
           fmt::format("fd{:02x}::{:x}/{}", random_.below(8), random_.below(256), 100 + random_.below(29));
-      nets.add(quoted(random_.chance(2) ? v4 : v6));
+      nets.add(test::quoted(random_.chance(2) ? v4 : v6));
     }
   }
 
@@ -213,7 +215,7 @@ class RandomDocuments {
       YamlValue nets = list(rules_.blocks(Family::v4, random_.below(4)));
       for (YamlValue& block : rules_.blocks(Family::v6, random_.below(3))) nets.add(std::move(block));
       if (random_.chance(15)) add_many_blocks(nets);
-      if (random_.chance(3)) nets.add(quoted(random_.pick({"198.51.100.7", "2001:db8::7", "10.2.0.9/14"})));
+      if (random_.chance(3)) nets.add(test::quoted(random_.pick({"198.51.100.7", "2001:db8::7", "10.2.0.9/14"})));
       add(calico, kind, std::move(meta)).set("spec", mapping({{"nets", std::move(nets)}}));
     };
     if (random_.chance(2)) add_set("GlobalNetworkSet", metadata("partners"));
@@ -224,7 +226,7 @@ class RandomDocuments {
   void add_services() {
     const char* ns = random_.pick({"default", "prod"});
     if (random_.chance(2)) {
-      add("v1", "Service", metadata_in(ns, "shop")).set("spec", mapping({{"clusterIP", quoted("10.96.0.1")}}));
+      add("v1", "Service", metadata_in(ns, "shop")).set("spec", mapping({{"clusterIP", test::quoted("10.96.0.1")}}));
     }
     if (random_.chance(2)) add_slice(ns, "IPv4", {"10.0.0.1", "10.9.0.1", "198.51.100.7"});
     if (random_.chance(3)) add_slice(ns, "IPv6", {"fd00::1", "2001:db8::7"});
@@ -250,7 +252,7 @@ class RandomDocuments {
     YamlValue endpoints = list();
     for (const std::string& address : addresses) {
       if (random_.chance(3)) continue;
-      YamlValue endpoint = mapping({{"addresses", list({quoted(address)})}});
+      YamlValue endpoint = mapping({{"addresses", list({test::quoted(address)})}});
       if (random_.chance(6)) endpoint.set("conditions", mapping({{"ready", plain("true")}}));
       endpoints.add(std::move(endpoint));
     }
@@ -263,7 +265,7 @@ class RandomDocuments {
     for (std::size_t i = 0; i < count; ++i) {
       YamlValue port = mapping({{"protocol", plain(random_.pick({"TCP", "UDP", "SCTP", "tcp"}))},
                                 {"port", plain(random_.pick<std::int64_t>({22, 53, 80, 443}))}});
-      if (random_.chance(3)) port.set("net", quoted(random_.pick({"10.0.0.0/8", "fd00::/8", "198.51.100.7/32"})));
+      if (random_.chance(3)) port.set("net", test::quoted(random_.pick({"10.0.0.0/8", "fd00::/8", "198.51.100.7/32"})));
       made.add(std::move(port));
     }
     return made;
@@ -279,7 +281,7 @@ class RandomDocuments {
     const std::string deny = random_.pick({"Drop", "Reject"});
     if (random_.chance(3)) spec.set("nftablesFilterDenyAction", text(deny));
     if (random_.chance(6)) spec.set("iptablesFilterDenyAction", text(deny));
-    if (random_.chance(3)) spec.set("interfacePrefix", quoted(random_.pick({"cali", "tap,cali", "tap"})));
+    if (random_.chance(3)) spec.set("interfacePrefix", test::quoted(random_.pick({"cali", "tap,cali", "tap"})));
     if (random_.chance(3)) spec.set("disableConntrackInvalidCheck", plain(random_.pick({"true", "false"})));
     if (random_.chance(8)) spec.set("logPrefix", text("policed"));
     if (random_.chance(8)) spec.set("logActionRateLimit", text(random_.pick({"1/second", "9999/day", "60/minute"})));

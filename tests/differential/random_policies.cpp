@@ -52,7 +52,7 @@ YamlValue RandomPolicies::document(const PolicyId& id, YamlValue spec) {
   YamlValue metadata = mapping({{"name", text(id.name)}});
   if (!id.ns.empty() && (id.ns != "default" || random_.chance(2))) metadata.set("namespace", text(id.ns));
   if (random_.chance(10)) metadata.set("labels", selectors_.labels());
-  if (random_.chance(20)) metadata.set("annotations", mapping({{"example.org/why", quoted("a reason")}}));
+  if (random_.chance(20)) metadata.set("annotations", mapping({{"example.org/why", test::quoted("a reason")}}));
   return mapping({{"apiVersion", text(api_version(id.kind))},
                   {"kind", text(file_kind(id.kind))},
                   {"metadata", std::move(metadata)},
@@ -122,11 +122,11 @@ YamlValue RandomPolicies::calico_spec(PolicyKind kind) {
   if (!random_.chance(3)) spec.set("tier", text(random_.pick(tiers_)));
   if (deletion) return spec;
   if (!random_.chance(4)) spec.set("order", order());
-  if (random_.chance(2)) spec.set("selector", quoted(random_.chance(5) ? "" : selectors_.selector()));
-  if (random_.chance(12)) spec.set("serviceAccountSelector", quoted(selectors_.selector(Labelled::accounts)));
+  if (random_.chance(2)) spec.set("selector", test::quoted(random_.chance(5) ? "" : selectors_.selector()));
+  if (random_.chance(12)) spec.set("serviceAccountSelector", test::quoted(selectors_.selector(Labelled::accounts)));
   if (random_.chance(20)) spec.set("performanceHints", texts({"AssumeNeededOnEveryNode"}));
   if (is_global(kind)) {
-    if (random_.chance(8)) spec.set("namespaceSelector", quoted(selectors_.selector(Labelled::namespaces)));
+    if (random_.chance(8)) spec.set("namespaceSelector", test::quoted(selectors_.selector(Labelled::namespaces)));
     add_host_options(spec);
   }
   add_rules(spec, kind);

@@ -43,9 +43,9 @@ YamlValue list_of(std::size_t count, Make make) {
 std::vector<YamlValue> RandomRules::blocks(Family family, std::size_t count, bool with_everything) {
   std::vector<YamlValue> made;
   for (const std::string& block : random_.some(family == Family::v4 ? v4_blocks : v6_blocks, count)) {
-    made.push_back(quoted(block));
+    made.push_back(test::quoted(block));
   }
-  if (with_everything && random_.chance(12)) made.push_back(quoted(family == Family::v4 ? "0.0.0.0/0" : "::/0"));
+  if (with_everything && random_.chance(12)) made.push_back(test::quoted(family == Family::v4 ? "0.0.0.0/0" : "::/0"));
   return made;
 }
 
@@ -62,8 +62,8 @@ YamlValue RandomRules::ports(bool numbers) {
   return list_of(1 + random_.below(3), [&] {
     const std::size_t form = random_.below(5);
     if (!numbers || form == 0) return text(random_.pick(port_names));
-    if (form == 1) return quoted(random_.pick(port_ranges));
-    if (form == 2) return quoted(std::to_string(random_.pick(port_numbers)));
+    if (form == 1) return test::quoted(random_.pick(port_ranges));
+    if (form == 2) return test::quoted(std::to_string(random_.pick(port_numbers)));
     return number_of_port();
   });
 }
@@ -113,7 +113,7 @@ YamlValue RandomRules::service(RuleWriter writer) {
 YamlValue RandomRules::service_accounts() {
   YamlValue made;
   if (random_.chance(2)) made.set("names", texts(random_.some<std::string>({"robot", "clerk"}, 1 + random_.below(2))));
-  if (made.empty() || random_.chance(3)) made.set("selector", quoted(selectors_.selector(Labelled::accounts)));
+  if (made.empty() || random_.chance(3)) made.set("selector", test::quoted(selectors_.selector(Labelled::accounts)));
   return made;
 }
 
@@ -126,12 +126,13 @@ YamlValue RandomRules::entity(const YamlValue& rule, std::optional<Family> famil
     made.set("services", service(writer));
   } else {
     if (family && random_.chance(3)) made.set("nets", list(blocks(*family, 1 + random_.below(3))));
-    if (!family && random_.chance(20)) made.set("nets", list({quoted("0.0.0.0/0"), quoted("::/0")}));
+    if (!family && random_.chance(20)) made.set("nets", list({test::quoted("0.0.0.0/0"), test::quoted("::/0")}));
     if (family && random_.chance(5)) made.set("notNets", list(blocks(*family, 1 + random_.below(2), false)));
-    if (random_.chance(6)) made.set("selector", quoted(selectors_.selector()));
-    if (random_.chance(12)) made.set("notSelector", quoted(selectors_.selector()));
+    if (random_.chance(6)) made.set("selector", test::quoted(selectors_.selector()));
+    if (random_.chance(12)) made.set("notSelector", test::quoted(selectors_.selector()));
     if (random_.chance(12)) {
-      made.set("namespaceSelector", quoted(random_.chance(3) ? "global()" : selectors_.selector(Labelled::namespaces)));
+      made.set("namespaceSelector",
+               test::quoted(random_.chance(3) ? "global()" : selectors_.selector(Labelled::namespaces)));
     }
     if (random_.chance(20)) made.set("serviceAccounts", service_accounts());
   }
@@ -159,7 +160,7 @@ YamlValue RandomRules::calico(RuleWriter writer, Direction direction) {
     if (!made.empty()) rule.set(side == Side::source ? "source" : "destination", std::move(made));
   }
   if (random_.chance(20)) {
-    rule.set("metadata", mapping({{"annotations", mapping({{"why", quoted("because")}})}}));
+    rule.set("metadata", mapping({{"annotations", mapping({{"why", test::quoted("because")}})}}));
   }
   return rule;
 }
@@ -169,7 +170,7 @@ YamlValue RandomRules::of_one_port() {
   rule.set("protocol", transport_name());
   rule.set("destination", mapping({{"ports", list({number_of_port()})}}));
   if (random_.chance(8)) rule.set("source", mapping({{"nets", list(blocks(Family::v4, 1))}}));
-  if (random_.chance(8)) rule.set("source", mapping({{"selector", quoted(selectors_.selector())}}));
+  if (random_.chance(8)) rule.set("source", mapping({{"selector", test::quoted(selectors_.selector())}}));
   return rule;
 }
 
@@ -178,11 +179,13 @@ YamlValue RandomRules::kubernetes_peer() {
   if (random_.chance(2)) {
     const Family family = random_.pick({Family::v4, Family::v6});
     const bool v4 = family == Family::v4;
-    YamlValue block = mapping({{"cidr", quoted(random_.pick(v4 ? std::vector<std::string>{"10.0.0.0/8", "0.0.0.0/0"}
-                                                               : std::vector<std::string>{"fd00::/8", "::/0"}))}});
+    YamlValue block =
+        mapping({{"cidr", test::quoted(random_.pick(v4 ? std::vector<std::string>{"10.0.0.0/8", "0.0.0.0/0"}
+                                                       : std::vector<std::string>{"fd00::/8", "::/0"}))}});
     if (random_.chance(2)) {
-      block.set("except", list({quoted(random_.pick(v4 ? std::vector<std::string>{"10.9.0.0/16", "10.0.0.1/32"}
-                                                       : std::vector<std::string>{"fd01::/64", "fd00::1/128"}))}));
+      block.set("except",
+                list({test::quoted(random_.pick(v4 ? std::vector<std::string>{"10.9.0.0/16", "10.0.0.1/32"}
+                                                   : std::vector<std::string>{"fd01::/64", "fd00::1/128"}))}));
     }
     return mapping({{"ipBlock", std::move(block)}});
   }
@@ -258,7 +261,7 @@ YamlValue RandomRules::cluster_protocol() {
 
 YamlValue RandomRules::cluster(Direction direction) {
   YamlValue rule;
-  if (random_.chance(4)) rule.set("name", quoted("a rule"));
+  if (random_.chance(4)) rule.set("name", test::quoted("a rule"));
   rule.set("action", plain(random_.pick({"Accept", "Accept", "Deny", "Pass"})));
   rule.set(direction == Direction::ingress ? "from" : "to",
            list_of(1 + random_.below(2), [&] { return cluster_peer(direction); }));

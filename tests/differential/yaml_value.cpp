@@ -124,7 +124,7 @@ YamlValue plain(std::int64_t number) {
 }
 
 YamlValue text(std::string_view text) {
-  return needs_no_quotes(text) ? plain(std::string(text)) : quoted(text);
+  return needs_no_quotes(text) ? plain(std::string(text)) : test::quoted(text);
 }
 
 YamlValue quoted(std::string_view text) {
