@@ -4,8 +4,6 @@
 #include <fmt/core.h>
 #include <sdbus-c++/sdbus-c++.h>
 
-#include <unistd.h>
-
 #include <array>
 #include <chrono>
 #include <fstream>
@@ -238,7 +236,7 @@ std::vector<std::string> Daemon::command_line() {
   return words;
 }
 
-std::optional<LoginSession> Daemon::login_session() {
+std::optional<LoginSession> Daemon::login_session(int pid) {
   constexpr const char* login = "org.freedesktop.login1";
   constexpr const char* session_interface = "org.freedesktop.login1.Session";
   try {
@@ -247,7 +245,7 @@ std::optional<LoginSession> Daemon::login_session() {
     sdbus::ObjectPath path;
     manager_proxy->callMethod("GetSessionByPID")
         .onInterface("org.freedesktop.login1.Manager")
-        .withArguments(static_cast<std::uint32_t>(getpid()))
+        .withArguments(static_cast<std::uint32_t>(pid))
         .storeResultsTo(path);
     auto session = sdbus::createProxy(*link_->connection, ServiceName(login), path);
     const sdbus::Variant began = session->getProperty("Timestamp").onInterface(session_interface);

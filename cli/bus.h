@@ -29,7 +29,7 @@ Exit report(const Refusal& refusal);
 using FilterFields = std::map<std::string, std::string>;
 enum class Follow { no, yes };
 
-/// A login session of systemd-logind that this process belongs to.
+/// A login session of systemd-logind that a process belongs to.
 struct LoginSession {
   std::string remote_host;            // empty: of this machine
   std::chrono::microseconds began{};  // since boot
@@ -57,7 +57,7 @@ class Daemon {
   /// Its command line; empty if that cannot be told.
   [[nodiscard]] std::vector<std::string> command_line();
   /// Nothing: there is none, or nobody to ask.
-  [[nodiscard]] std::optional<LoginSession> login_session();
+  [[nodiscard]] std::optional<LoginSession> login_session(int pid);
 
  private:
   struct Link;

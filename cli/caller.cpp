@@ -155,9 +155,10 @@ std::string interface_of(const Host& host, const Address& address) {
 
 }  // namespace
 
-Caller find_caller(Daemon* daemon) {
+Caller find_caller(Daemon* daemon, int pid) {
+  if (pid == 0) pid = getpid();
   const std::vector<Socket> sockets = tcp_sockets();
-  std::optional<Process> here = process(getpid());
+  std::optional<Process> here = process(pid);
   for (int i = 0; i < most_ancestors && here && here->parent > 0; ++i) {
     here = process(here->parent);
     if (!here || !is_sshd(*here)) continue;
@@ -165,7 +166,7 @@ Caller find_caller(Daemon* daemon) {
       return {connection, {}, here->began, fmt::format("the SSH connection {}", to_string(*connection))};
     }
   }
-  const std::optional<LoginSession> session = daemon == nullptr ? std::nullopt : daemon->login_session();
+  const std::optional<LoginSession> session = daemon == nullptr ? std::nullopt : daemon->login_session(pid);
   if (!session) return {{}, {}, {}, "no SSH connection and no login session"};
   const auto host = parse_address(session->remote_host);
   return {{},

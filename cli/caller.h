@@ -22,7 +22,7 @@ struct ConnectionHere {
   auto operator<=>(const ConnectionHere&) const = default;
 };
 
-/// How whoever runs this program came to this host.
+/// How whoever runs this program, or had it run, came to this host.
 struct Caller {
   std::optional<ConnectionHere> connection;        // of the sshd among the ancestors of this process
   std::optional<Address> remote_host;              // else of the login session
@@ -31,7 +31,8 @@ struct Caller {
   [[nodiscard]] bool is_known() const { return connection || remote_host; }
 };
 ///   daemon  asked for the login session only
-[[nodiscard]] Caller find_caller(Daemon* daemon);
+///   pid     a process of theirs; 0: this one
+[[nodiscard]] Caller find_caller(Daemon* daemon, int pid);
 
 /// As the D-Bus method Preview takes it; empty if there is no connection.
 [[nodiscard]] std::map<std::string, std::string> caller_fields(const Caller& caller);

@@ -99,18 +99,18 @@ Exit check(const Options& options) {
 
 }  // namespace
 
-Run declare_check(CLI::App& app) {
+Run declare_check(Arguments& arguments) {
   static const std::map<std::string, Report> reports{
       {"table", Report::table}, {"json", Report::json}, {"sarif", Report::sarif}};
   auto options = std::make_shared<Options>();
-  app.add_option("PATH", options->paths,
-                 "Files or directories, read together as one policy directory; without any: this host's");
-  app.add_flag("--strict", options->strict, "Exit 1 on warnings too");
-  app.add_option_function<std::string>(
-         "-o,--output", [options](const std::string& word) { options->report = reports.at(word); },
-         "How to print: table, json, or sarif for code review systems")
-      ->check(CLI::IsMember({"table", "json", "sarif"}).description(""))
-      ->type_name("table|json|sarif");
+  arguments.add("PATH", options->paths,
+                "Files or directories, read together as one policy directory; without any: this host's");
+  arguments.add_flag("--strict", options->strict, "Exit 1 on warnings too");
+  arguments
+      .add(
+          "-o,--output", [options](const std::string& word) { options->report = reports.at(word); },
+          "How to print: table, json, or sarif for code review systems")
+      .one_of({"table", "json", "sarif"});
   return [options] { return check(*options); };
 }
 

@@ -70,7 +70,7 @@ Exit confirm(const Options& options) {
   if (!armed) return say_nothing_waits(*place);
   if (!options.extend.empty()) return extend(*place, *armed, options);
   if (!options.accept_old_session) {
-    const Caller caller = find_caller(place->daemon ? &*place->daemon : nullptr);
+    const Caller caller = find_caller(place->daemon ? &*place->daemon : nullptr, options.edit.caller_pid);
     if (const auto reason = reason_against(caller, *armed->confirmation)) {
       say(fmt::format("not confirmed: {}", *reason));
       say("log in anew and confirm from there; --accept-old-session confirms all the same");
@@ -94,18 +94,17 @@ Exit confirm(const Options& options) {
 
 }  // namespace
 
-Run declare_confirm(CLI::App& app) {
+Run declare_confirm(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  add_output_options(app, options->edit.output, Wide::no);
-  app.add_flag("--dry-run", options->edit.dry_run, "Only show what would be done");
-  app.add_option("--extend", options->extend, "Wait so long from now on (90s, 5m, 1h) instead of confirming")
-      ->type_name("TIME");
-  app.add_flag("--accept-old-session", options->accept_old_session,
-               "Also from a session that began before the change, or from none");
-  app.add_option("--state-dir", options->edit.state_dir, "What drywalld keeps; without it: as it says")
-      ->type_name("DIR");
-  app.add_option("--policy-dir", options->edit.policy_dir, "Policy directory; without it: drywalld's")
-      ->type_name("DIR");
+  add_output_options(arguments, options->edit.output, Wide::no);
+  add_behalf_options(arguments, options->edit);
+  arguments.add_flag("--dry-run", options->edit.dry_run, "Only show what would be done");
+  arguments.add("--extend", options->extend, "Wait so long from now on (90s, 5m, 1h) instead of confirming")
+      .takes("TIME");
+  arguments.add_flag("--accept-old-session", options->accept_old_session,
+                     "Also from a session that began before the change, or from none");
+  arguments.add("--state-dir", options->edit.state_dir, "What drywalld keeps; without it: as it says").takes("DIR");
+  arguments.add("--policy-dir", options->edit.policy_dir, "Policy directory; without it: drywalld's").takes("DIR");
   return [options] { return confirm(*options); };
 }
 

@@ -277,13 +277,13 @@ Exit examine_and_print(const Options& options) {
 
 }  // namespace
 
-Run declare_doctor(CLI::App& app) {
+Run declare_doctor(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  app.add_option("--root", options->root, "Where the files lie that say what happens at boot, instead of /")
-      ->type_name("DIR");
-  app.add_option("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
-      ->type_name("DIR");
-  add_output_options(app, options->output, Wide::no);
+  arguments.add("--root", options->root, "Where the files lie that say what happens at boot, instead of /")
+      .takes("DIR");
+  arguments.add("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
+      .takes("DIR");
+  add_output_options(arguments, options->output, Wide::no);
   return [options] { return examine_and_print(*options); };
 }
 

@@ -31,7 +31,8 @@ std::string user_name(uid_t uid) {
 }
 
 /// Who is behind this process; with sudo, whom root stands for.
-std::string who() {
+std::string who(const EditOptions& options) {
+  if (!options.on_behalf_of.empty()) return options.on_behalf_of;
   const char* const sudo = std::getenv("SUDO_USER");
   return geteuid() == 0 && sudo != nullptr ? fmt::format("{} (sudo)", sudo) : user_name(geteuid());
 }
@@ -154,8 +155,9 @@ Exit run_edit(EditPlace& place, EditRecord record, const std::vector<FileEdit>& 
   return Exit::yes;
 }
 
-EditRecord new_record(const EditPlace& place, const std::string& verb, std::vector<EditedFile> files) {
-  return {new_edit_id(), verb, who(), place.directory, EditPhase::writing, {}, {}, std::move(files)};
+EditRecord new_record(const EditPlace& place, const std::string& verb, std::vector<EditedFile> files,
+                      const EditOptions& options) {
+  return {new_edit_id(), verb, who(options), place.directory, EditPhase::writing, {}, {}, std::move(files)};
 }
 
 std::optional<Exit> check_confirm(const EditOptions& options) {
@@ -177,15 +179,21 @@ std::optional<Exit> only_show(const EditPlace& place, const std::vector<FileEdit
 
 }  // namespace
 
-void add_edit_options(CLI::App& app, EditOptions& options, Confirmable confirmable) {
-  add_output_options(app, options.output, Wide::no);
-  app.add_flag("--dry-run", options.dry_run, "Only show what would be done");
-  app.add_flag("--print-patch", options.print_patch, "Only print the edit, as a unified diff");
-  app.add_option("--policy-dir", options.policy_dir, "Policy directory; without it: drywalld's")->type_name("DIR");
-  app.add_option("--state-dir", options.state_dir, "What drywalld keeps; without it: as it says")->type_name("DIR");
+void add_behalf_options(Arguments& arguments, EditOptions& options) {
+  arguments.add("--on-behalf-of", options.on_behalf_of, "Who asked for it").takes("WHO").hidden();
+  arguments.add("--caller-pid", options.caller_pid, "A process of theirs").takes("NUMBER").hidden();
+}
+
+void add_edit_options(Arguments& arguments, EditOptions& options, Confirmable confirmable) {
+  add_behalf_options(arguments, options);
+  add_output_options(arguments, options.output, Wide::no);
+  arguments.add_flag("--dry-run", options.dry_run, "Only show what would be done");
+  arguments.add_flag("--print-patch", options.print_patch, "Only print the edit, as a unified diff");
+  arguments.add("--policy-dir", options.policy_dir, "Policy directory; without it: drywalld's").takes("DIR");
+  arguments.add("--state-dir", options.state_dir, "What drywalld keeps; without it: as it says").takes("DIR");
   if (confirmable == Confirmable::yes) {
-    app.add_option("--confirm", options.confirm, "Roll back after this time (90s, 5m, 1h) unless somebody confirms")
-        ->type_name("TIME");
+    arguments.add("--confirm", options.confirm, "Roll back after this time (90s, 5m, 1h) unless somebody confirms")
+        .takes("TIME");
   }
 }
 
@@ -284,7 +292,7 @@ Exit carry_out(EditPlace& place, const std::string& verb, const std::vector<File
   Result<std::vector<EditedFile>> files = inspect_files(place.directory, edits);
   if (!files) return report(refused(files.error()));
   if (const std::optional<Exit> shown = only_show(place, edits, options)) return *shown;
-  return run_edit(place, new_record(place, verb, std::move(*files)), edits, options,
+  return run_edit(place, new_record(place, verb, std::move(*files), options), edits, options,
                   [&](EditRecord& record) { return apply_edit(place.state_dir, record); });
 }
 
@@ -297,7 +305,7 @@ Exit put_in_force(EditPlace& place, const std::string& verb, const std::vector<F
   if (!files) return report(refused(files.error()));
   for (std::size_t i = 0; i < edits.size(); ++i) (*files)[i].before = edits[i].before;
   if (const std::optional<Exit> shown = only_show(place, edits, options)) return *shown;
-  return run_edit(place, new_record(place, verb, std::move(*files)), edits, options, [&](EditRecord& record) {
+  return run_edit(place, new_record(place, verb, std::move(*files), options), edits, options, [&](EditRecord& record) {
     record.phase = EditPhase::written;
     return write_edit_record(place.state_dir, record);
   });

@@ -20,9 +20,13 @@ struct EditOptions {
   std::string confirm;     // how long to wait for it; empty: for ever
   bool dry_run = false;
   bool print_patch = false;
+  std::string on_behalf_of;  // whom the record names; empty: whoever runs this
+  int caller_pid = 0;        // a process of theirs; 0: this one
 };
 enum class Confirmable { no, yes };
-void add_edit_options(CLI::App& app, EditOptions& options, Confirmable confirmable);
+void add_edit_options(Arguments& arguments, EditOptions& options, Confirmable confirmable);
+/// What drywalld says of those who ask it for an edit (cli/edit_request.h).
+void add_behalf_options(Arguments& arguments, EditOptions& options);
 
 /// Where the policy directory is, and who is there to read it.
 struct EditPlace {

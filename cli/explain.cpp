@@ -217,18 +217,18 @@ Exit explain(const Options& options) {
 }
 
 /// What describes the one packet; the lines of --flows have all of it themselves.
-void add_packet_options(CLI::App& app, GivenPacket& packet) {
+void add_packet_options(Arguments& arguments, GivenPacket& packet) {
   const auto add = [&](const char* name, auto& value, const char* type, const char* help) {
-    return app.add_option(name, value, help)->type_name(type);
+    return arguments.add(name, value, help).takes(type);
   };
   const auto add_number = [&](const char* name, auto& value, int most, const char* help) {
-    add(name, value, "NUMBER", help)->check(CLI::Range(0, most).description(""));
+    add(name, value, "NUMBER", help).within(0, most);
   };
   constexpr int last_port = 65535;
   constexpr int last_type = 255;
   add("--src", packet.source, "ADDR", "Source address of the one packet to judge");
   add("--dst", packet.destination, "ADDR", "Its destination address, after any DNAT");
-  add("--protocol", packet.protocol, "NAME", "Its protocol, by name or number")->capture_default_str();
+  add("--protocol", packet.protocol, "NAME", "Its protocol, by name or number").shows_default();
   add_number("--src-port", packet.source_port, last_port, "Its source port, 40000 if not given");
   add_number("--dst-port", packet.destination_port, last_port, "Its destination port, after any DNAT");
   add_number("--icmp-type", packet.icmp_type, last_type, "Its ICMP type, if the protocol is icmp or icmpv6");
@@ -241,19 +241,18 @@ void add_packet_options(CLI::App& app, GivenPacket& packet) {
 
 }  // namespace
 
-Run declare_explain(CLI::App& app) {
+Run declare_explain(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  app.add_option("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
-      ->type_name("DIR");
-  app.add_option("--node", options->node, "Which node this is; without it every endpoint counts as local")
-      ->type_name("NAME");
-  app.add_option("--local", options->local, "An address of the host itself: ADDRESS[%INTERFACE]; may be repeated")
-      ->type_name("ADDR");
-  app.add_option("--flows", options->flows, "Judge every line of this file of JSON objects, - for standard input")
-      ->type_name("FILE");
-  add_packet_options(app, options->packet);
-  app.add_flag("--why", options->why, "Show everything that was asked on the way, and why it matched or not");
-  add_output_options(app, options->output, Wide::no);
+  arguments.add("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
+      .takes("DIR");
+  arguments.add("--node", options->node, "Which node this is; without it every endpoint counts as local").takes("NAME");
+  arguments.add("--local", options->local, "An address of the host itself: ADDRESS[%INTERFACE]; may be repeated")
+      .takes("ADDR");
+  arguments.add("--flows", options->flows, "Judge every line of this file of JSON objects, - for standard input")
+      .takes("FILE");
+  add_packet_options(arguments, options->packet);
+  arguments.add_flag("--why", options->why, "Show everything that was asked on the way, and why it matched or not");
+  add_output_options(arguments, options->output, Wide::no);
   return [options] { return explain(*options); };
 }
 

@@ -202,18 +202,16 @@ constexpr std::array fields{
 
 }  // namespace
 
-Run declare_flows(CLI::App& app) {
+Run declare_flows(Arguments& arguments) {
   auto options = std::make_shared<Options>();
   for (const Field& field : fields) {
-    app.add_option("--" + std::string(field.name), options->fields[field.name], field.help)
-        ->type_name(field.value)
-        ->allow_extra_args(false)
-        ->delimiter(',');
+    arguments.add("--" + std::string(field.name), options->fields[field.name], field.help).takes(field.value).list();
   }
-  app.add_flag("--differs", options->differs, "Only flows that a joint promotion of all staged policies would change");
-  app.add_flag_callback(
+  arguments.add_flag("--differs", options->differs,
+                     "Only flows that a joint promotion of all staged policies would change");
+  arguments.add_flag(
       "--follow", [options] { options->follow = Follow::yes; }, "Go on with each record that is new or grew");
-  add_output_options(app, options->output, Wide::offered);
+  add_output_options(arguments, options->output, Wide::offered);
   return [options] { return flows(*options); };
 }
 

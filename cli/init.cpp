@@ -364,18 +364,18 @@ Exit init(const Options& options) {
 
 }  // namespace
 
-Run declare_init(CLI::App& app) {
+Run declare_init(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  app.add_option("--label", options->labels, "A label of this host's endpoint, KEY=VALUE (role=host); may be repeated")
-      ->type_name("LABEL");
-  app.add_option("--ssh-port", options->ssh_ports,
-                 "A port of sshd, instead of those that it says it has; may be repeated")
-      ->check(CLI::Range(1, 65535).description(""))
-      ->type_name("NUMBER");
-  app.add_option("--root", options->root, "Write below this directory instead of /")->type_name("DIR");
-  app.add_flag("--yes", options->yes, "Write without asking");
-  app.add_flag("--dry-run", options->dry_run, "Only say what would be written");
-  add_output_options(app, options->output, Wide::no);
+  arguments.add("--label", options->labels, "A label of this host's endpoint, KEY=VALUE (role=host); may be repeated")
+      .takes("LABEL");
+  arguments
+      .add("--ssh-port", options->ssh_ports, "A port of sshd, instead of those that it says it has; may be repeated")
+      .within(1, 65535)
+      .takes("NUMBER");
+  arguments.add("--root", options->root, "Write below this directory instead of /").takes("DIR");
+  arguments.add_flag("--yes", options->yes, "Write without asking");
+  arguments.add_flag("--dry-run", options->dry_run, "Only say what would be written");
+  add_output_options(arguments, options->output, Wide::no);
   return [options] { return init(*options); };
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <array>
@@ -6,6 +7,7 @@
 #include <string_view>
 
 #include "cli/complete.h"
+#include "cli/edit_request.h"
 #include "cli/verb.h"
 
 namespace drywall::cli {
@@ -45,11 +47,13 @@ Exit run(int argc, char** argv) {
   std::array<CLI::App*, verbs.size()> apps{};
   for (std::size_t i = 0; i < verbs.size(); ++i) {
     apps[i] = app.add_subcommand(verbs[i].name, verbs[i].summary);
-    runs[i] = verbs[i].declare(*apps[i]);
+    Arguments arguments(*apps[i]);
+    runs[i] = verbs[i].declare(arguments);
   }
   if (argc >= 2 && std::string_view(argv[1]) == "--complete") {  // for shells (packaging/completion)
     return complete(app, {argv + 2, argv + argc});
   }
+  if (argc == 2 && std::string_view(argv[1]) == "--edit-request") return serve_edit_request();  // for drywalld
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -63,14 +67,12 @@ Exit run(int argc, char** argv) {
 
 }  // namespace
 
-void add_output_options(CLI::App& app, Output& output, Wide wide) {
-  app.add_option_function<std::string>(
-         "-o,--output",
-         [&output](const std::string& word) { output.format = word == "json" ? Format::json : Format::table; },
-         "How to print: table or json")
-      ->check(CLI::IsMember({"table", "json"}).description(""))
-      ->type_name("table|json");
-  if (wide == Wide::offered) app.add_flag("--wide", output.wide, "Show everything that there is to a row");
+void add_output_options(Arguments& arguments, Output& output, Wide wide) {
+  const auto take = [&output](const std::string& word) {
+    output.format = word == "json" ? Format::json : Format::table;
+  };
+  arguments.add("-o,--output", take, "How to print: table or json").one_of({"table", "json"});
+  if (wide == Wide::offered) arguments.add_flag("--wide", output.wide, "Show everything that there is to a row");
 }
 
 }  // namespace drywall::cli

@@ -40,10 +40,10 @@ Exit match(const Options& options) {
 
 }  // namespace
 
-Run declare_match(CLI::App& app) {
+Run declare_match(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  app.add_option("SELECTOR", options->selector, "A selector, e.g. \"role == 'database' && has(env)\"")->required();
-  app.add_option("LABEL", options->labels, "The labels to judge, each KEY=VALUE");
+  arguments.add("SELECTOR", options->selector, "A selector, e.g. \"role == 'database' && has(env)\"").required();
+  arguments.add("LABEL", options->labels, "The labels to judge, each KEY=VALUE");
   return [options] { return match(*options); };
 }
 

@@ -141,9 +141,9 @@ Exit list(const Output& output) {
 
 }  // namespace
 
-Run declare_policies(CLI::App& app) {
+Run declare_policies(Arguments& arguments) {
   auto output = std::make_shared<Output>();
-  add_output_options(app, *output, Wide::offered);
+  add_output_options(arguments, *output, Wide::offered);
   return [output] { return list(*output); };
 }
 

@@ -42,7 +42,7 @@ Exit show(const Options& options) {
   if (!daemon) return report(daemon.error());
   const Answer<std::vector<std::string>> named = staged_policies(*daemon, options.policies);
   if (!named) return report(named.error());
-  const Answer<Json> preview = daemon->preview(*named, caller_fields(find_caller(&*daemon)));
+  const Answer<Json> preview = daemon->preview(*named, caller_fields(find_caller(&*daemon, 0)));
   if (!preview) return report(preview.error());
   if (options.output.format == Format::json) {
     print(documented(*preview));
@@ -56,11 +56,11 @@ Exit show(const Options& options) {
 
 }  // namespace
 
-Run declare_preview(CLI::App& app) {
+Run declare_preview(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  add_output_options(app, options->output, Wide::no);
-  app.add_option("policy", options->policies, "Staged policies ([KIND/][NAMESPACE/]NAME); none: all of them")
-      ->type_name("POLICY");
+  add_output_options(arguments, options->output, Wide::no);
+  arguments.add("policy", options->policies, "Staged policies ([KIND/][NAMESPACE/]NAME); none: all of them")
+      .takes("POLICY");
   return [options] { return show(*options); };
 }
 

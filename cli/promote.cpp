@@ -144,7 +144,7 @@ Exit run(const Options& options, Way way) {
     say("the policy directory would have mistakes: nothing was changed");
     return Exit::no;
   }
-  const Caller caller = find_caller(&*place->daemon);
+  const Caller caller = find_caller(&*place->daemon, options.edit.caller_pid);
   Json preview;
   if (way == Way::promote) {
     Answer<Json> asked = preview_of(*place, *ids, caller);
@@ -160,28 +160,28 @@ Exit run(const Options& options, Way way) {
   return carry_out(*place, way == Way::promote ? "promote" : "demote", edited.edits, options.edit);
 }
 
-Run declare(CLI::App& app, Way way) {
+Run declare(Arguments& arguments, Way way) {
   auto options = std::make_shared<Options>();
-  app.add_option("policy", options->policies, "[KIND/][NAMESPACE/]NAME; several become one generation")
-      ->type_name("POLICY")
-      ->required();
+  arguments.add("policy", options->policies, "[KIND/][NAMESPACE/]NAME; several become one generation")
+      .takes("POLICY")
+      .required();
   if (way == Way::promote) {
-    app.add_flag("--accept", options->accept, "Also if the preview is not ready");
+    arguments.add_flag("--accept", options->accept, "Also if the preview is not ready");
   }
-  app.add_flag("--accept-lockout", options->accept_lockout,
-               "Also if a new connection like the caller's own would be denied");
-  add_edit_options(app, options->edit, Confirmable::yes);
+  arguments.add_flag("--accept-lockout", options->accept_lockout,
+                     "Also if a new connection like the caller's own would be denied");
+  add_edit_options(arguments, options->edit, Confirmable::yes);
   return [options, way] { return run(*options, way); };
 }
 
 }  // namespace
 
-Run declare_promote(CLI::App& app) {
-  return declare(app, Way::promote);
+Run declare_promote(Arguments& arguments) {
+  return declare(arguments, Way::promote);
 }
 
-Run declare_demote(CLI::App& app) {
-  return declare(app, Way::demote);
+Run declare_demote(Arguments& arguments) {
+  return declare(arguments, Way::demote);
 }
 
 }  // namespace drywall::cli

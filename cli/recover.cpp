@@ -55,11 +55,11 @@ Exit recover(const EditOptions& options) {
 
 }  // namespace
 
-Run declare_recover(CLI::App& app) {
+Run declare_recover(Arguments& arguments) {
   auto options = std::make_shared<EditOptions>();
-  add_output_options(app, options->output, Wide::no);
-  app.add_option("--policy-dir", options->policy_dir, "Policy directory; without it: drywalld's")->type_name("DIR");
-  app.add_option("--state-dir", options->state_dir, "What drywalld keeps; without it: as it says")->type_name("DIR");
+  add_output_options(arguments, options->output, Wide::no);
+  arguments.add("--policy-dir", options->policy_dir, "Policy directory; without it: drywalld's").takes("DIR");
+  arguments.add("--state-dir", options->state_dir, "What drywalld keeps; without it: as it says").takes("DIR");
   return [options] { return recover(*options); };
 }
 

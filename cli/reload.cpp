@@ -63,9 +63,9 @@ Exit reload_as_edit(const EditOptions& options) {
 
 }  // namespace
 
-Run declare_reload(CLI::App& app) {
+Run declare_reload(Arguments& arguments) {
   auto options = std::make_shared<EditOptions>();
-  add_edit_options(app, *options, Confirmable::yes);
+  add_edit_options(arguments, *options, Confirmable::yes);
   return [options] {
     const bool is_edit = !options->confirm.empty() || options->dry_run || options->print_patch;
     return is_edit ? reload_as_edit(*options) : reload(options->output);

@@ -72,17 +72,16 @@ Exit render_daemon(const Options& options) {
 
 }  // namespace
 
-Run declare_render(CLI::App& app) {
+Run declare_render(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  app.add_option("--policy-dir", options->policy_directory, "Render this directory, without the daemon")
-      ->type_name("DIR");
-  app.add_option("--node", options->node,
-                 "Render for this node, without the daemon; with --policy-dir alone every endpoint counts as local")
-      ->type_name("NAME");
-  app.add_option("--world", options->world, "Only these verdicts: those that are, or those of a joint promotion")
-      ->check(CLI::IsMember({"enforced", "pending"}).description(""))
-      ->type_name("enforced|pending");
-  add_output_options(app, options->output, Wide::no);
+  arguments.add("--policy-dir", options->policy_directory, "Render this directory, without the daemon").takes("DIR");
+  arguments
+      .add("--node", options->node,
+           "Render for this node, without the daemon; with --policy-dir alone every endpoint counts as local")
+      .takes("NAME");
+  arguments.add("--world", options->world, "Only these verdicts: those that are, or those of a joint promotion")
+      .one_of({"enforced", "pending"});
+  add_output_options(arguments, options->output, Wide::no);
   return [options] {
     const bool offline = !options->policy_directory.empty() || !options->node.empty();
     return offline ? render_files(*options) : render_daemon(*options);

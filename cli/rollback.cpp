@@ -94,11 +94,11 @@ Exit roll_back(const Options& options) {
 
 }  // namespace
 
-Run declare_rollback(CLI::App& app) {
+Run declare_rollback(Arguments& arguments) {
   auto options = std::make_shared<Options>();
-  add_edit_options(app, options->edit, Confirmable::yes);
-  app.add_flag("--force", options->force, "Also if files were changed since");
-  app.add_option("--when-due", options->when_due, "Wait until this edit is confirmed or its time is over")->group("");
+  add_edit_options(arguments, options->edit, Confirmable::yes);
+  arguments.add_flag("--force", options->force, "Also if files were changed since");
+  arguments.add("--when-due", options->when_due, "Wait until this edit is confirmed or its time is over").hidden();
   return [options] {
     return options->when_due.empty() ? roll_back(*options) : watch_edit(options->when_due, options->edit);
   };

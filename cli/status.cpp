@@ -166,9 +166,9 @@ Exit show(const Output& output) {
 
 }  // namespace
 
-Run declare_status(CLI::App& app) {
+Run declare_status(Arguments& arguments) {
   auto output = std::make_shared<Output>();
-  add_output_options(app, *output, Wide::no);
+  add_output_options(arguments, *output, Wide::no);
   return [output] { return show(*output); };
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <CLI/App.hpp>
 #include <functional>
 #include <string>
+
+#include "cli/arguments.h"
 
 namespace drywall::cli {
 
@@ -28,34 +29,35 @@ struct Output {
 /// What a verb does, once its options are read.
 using Run = std::function<Exit()>;
 
-/// One verb of the program. `declare` adds its options to `app` and returns what to do with them.
+/// One verb of the program. `declare` adds what it takes to `arguments` and returns what to do with them.
 struct Verb {
   const char* name;
   const char* summary;
-  Run (*declare)(CLI::App& app);
+  Run (*declare)(Arguments& arguments);
 };
 
-/// Adds -o and, for tables that have more columns to show, --wide. `output` must live as long as `app`.
+/// Adds -o and, for tables that have more columns to show, --wide. `output` must live as long as the program takes
+/// arguments.
 enum class Wide { no, offered };
-void add_output_options(CLI::App& app, Output& output, Wide wide);
+void add_output_options(Arguments& arguments, Output& output, Wide wide);
 
 // One file each.
-Run declare_status(CLI::App& app);
-Run declare_check(CLI::App& app);
-Run declare_match(CLI::App& app);
-Run declare_explain(CLI::App& app);
-Run declare_render(CLI::App& app);
-Run declare_policies(CLI::App& app);
-Run declare_flows(CLI::App& app);
-Run declare_preview(CLI::App& app);
-Run declare_reload(CLI::App& app);
-Run declare_doctor(CLI::App& app);
-Run declare_init(CLI::App& app);
-Run declare_promote(CLI::App& app);
-Run declare_demote(CLI::App& app);
-Run declare_rollback(CLI::App& app);
-Run declare_confirm(CLI::App& app);
-Run declare_recover(CLI::App& app);
-Run declare_version(CLI::App& app);
+Run declare_status(Arguments& arguments);
+Run declare_check(Arguments& arguments);
+Run declare_match(Arguments& arguments);
+Run declare_explain(Arguments& arguments);
+Run declare_render(Arguments& arguments);
+Run declare_policies(Arguments& arguments);
+Run declare_flows(Arguments& arguments);
+Run declare_preview(Arguments& arguments);
+Run declare_reload(Arguments& arguments);
+Run declare_doctor(Arguments& arguments);
+Run declare_init(Arguments& arguments);
+Run declare_promote(Arguments& arguments);
+Run declare_demote(Arguments& arguments);
+Run declare_rollback(Arguments& arguments);
+Run declare_confirm(Arguments& arguments);
+Run declare_recover(Arguments& arguments);
+Run declare_version(Arguments& arguments);
 
 }  // namespace drywall::cli

@@ -8,9 +8,9 @@
 
 namespace drywall::cli {
 
-Run declare_version(CLI::App& app) {
+Run declare_version(Arguments& arguments) {
   auto output = std::make_shared<Output>();
-  add_output_options(app, *output, Wide::no);
+  add_output_options(arguments, *output, Wide::no);
   return [output] {
     if (output->format == Format::json) {
       print(Json{{"version", DRYWALL_VERSION}});

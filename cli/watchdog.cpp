@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "cli/program.h"
 #include "cli/terminal.h"
 
 namespace drywall::cli {
@@ -27,27 +27,10 @@ std::vector<char*> arguments(std::vector<std::string>& words) {
   return out;
 }
 
-/// Runs a program to its end.
-///   input  what it reads
+/// Whether it did what it was to do.
 bool run(std::vector<std::string> words, const std::string& input = {}) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) return false;
-  Descriptor reading(ends[0]);
-  Descriptor writing(ends[1]);
-  posix_spawn_file_actions_t actions{};
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, reading.get(), STDIN_FILENO);
-  pid_t pid = 0;
-  const int failed = posix_spawnp(&pid, words[0].c_str(), &actions, nullptr, arguments(words).data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return false;
-  reading = Descriptor();
-  std::ignore = write(writing.get(), input.data(), input.size());  // short: it fits into the pipe
-  writing = Descriptor();
-  int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  const std::optional<Ran> ran = run_program(std::move(words), input);
+  return ran && ran->status == 0;
 }
 
 std::vector<std::string> watch_command(const EditPlace& place, const EditRecord& record) {

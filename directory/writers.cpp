@@ -3,31 +3,25 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "directory/directory.h"
+#include "directory/user.h"
 
 namespace drywall {
 namespace {
 
-struct CloseFile {
-  void operator()(std::FILE* file) const { std::fclose(file); }
+struct CloseDirectory {
   void operator()(DIR* directory) const { closedir(directory); }
 };
 
-/// As /etc/passwd names it: other sources of users may need a network that is not up yet.
-std::string user_name(uid_t uid) {
-  const std::unique_ptr<std::FILE, CloseFile> users(std::fopen("/etc/passwd", "re"));
-  while (const passwd* const user = users ? fgetpwent(users.get()) : nullptr) {
-    if (user->pw_uid == uid) return fmt::format("{} (uid {})", user->pw_name, uid);
-  }
-  return fmt::format("uid {}", uid);
+std::string described_user(uid_t uid) {
+  const std::optional<std::string> name = local_user_name(uid);
+  return name ? fmt::format("{} (uid {})", *name, uid) : fmt::format("uid {}", uid);
 }
 
 bool is_foreign(const struct stat& status) {
@@ -48,7 +42,8 @@ std::optional<Diagnostic> finding(const std::string& path, const struct stat& st
                    fmt::format("chmod o-w {}", path));
   }
   if (is_foreign(status)) {
-    return warning("foreign-owner", fmt::format("{} can change policy: {} is theirs", user_name(status.st_uid), path),
+    return warning("foreign-owner",
+                   fmt::format("{} can change policy: {} is theirs", described_user(status.st_uid), path),
                    fmt::format("chown root {}", path));
   }
   return std::nullopt;
@@ -58,7 +53,7 @@ std::optional<Diagnostic> finding(const std::string& path, const struct stat& st
 
 Diagnostics foreign_writers(const std::string& directory) {
   Diagnostics out;
-  const std::unique_ptr<DIR, CloseFile> entries(opendir(directory.c_str()));
+  const std::unique_ptr<DIR, CloseDirectory> entries(opendir(directory.c_str()));
   struct stat status {};
   if (!entries || fstat(dirfd(entries.get()), &status) != 0) return out;
   if (std::optional<Diagnostic> found = finding(directory, status)) out.push_back(std::move(*found));
