@@ -14,6 +14,8 @@
 #include <optional>
 #include <utility>
 
+#include "directory/user.h"
+
 namespace drywall {
 namespace {
 
@@ -25,11 +27,13 @@ constexpr const char* manager = "org.drywall1.Manager";
 constexpr const char* flows = "org.drywall1.Flows";
 constexpr const char* policy_interface = "org.drywall1.Policy";
 constexpr const char* reload_action = "org.drywall1.reload";
+constexpr const char* edit_action = "org.drywall1.edit";
 
 constexpr std::chrono::seconds retry_interval{3};
 constexpr std::chrono::seconds call_timeout{5};  // of our own calls, to the bus and to polkit
 constexpr std::chrono::milliseconds turn{20};    // of processing messages, before others have theirs
 constexpr std::size_t most_authorisations = 64;  // under way
+constexpr std::size_t most_edits = 4;            // under way; all but one of them are told to wait
 constexpr std::size_t most_named_policies = 10'000;
 constexpr std::size_t most_filter_bytes = 64U << 10U;
 constexpr std::size_t most_error_bytes = 1024;
@@ -232,6 +236,8 @@ const char* name_of(BusError::Kind kind) {
       return "org.freedesktop.DBus.Error.AccessDenied";
     case BusError::Kind::limit:
       return "org.freedesktop.DBus.Error.LimitsExceeded";
+    case BusError::Kind::refused:
+      return "org.drywall1.Error.Refused";
     case BusError::Kind::kernel_refused:
       return "org.drywall1.Error.KernelRefused";
     case BusError::Kind::failed:
@@ -391,6 +397,8 @@ class Bus::Connection {
     std::unique_ptr<sdbus::IProxy> polkit;
     std::uint32_t events = 0;
     EventLoop::Source io;
+    std::uint64_t last_edit = 0;
+    std::map<std::uint64_t, std::unique_ptr<EditExchange>> edits;  // their answers need the connection
   };
 
   void attach();
@@ -403,9 +411,18 @@ class Bus::Connection {
   void add_manager(ObjectBuilder& object);
   void add_flows(ObjectBuilder& object);
   void show(const PolicyObject& policy);
-  void authorise_reload(const sdbus::MethodCall& call);
-  void ask_polkit(const sdbus::MethodCall& call);
+  /// Who calls, as the bus knows them.
+  struct Peer {
+    std::uint32_t uid = std::numeric_limits<std::uint32_t>::max();
+    std::uint32_t pid = 0;
+  };
+  using Then = std::function<void(const sdbus::MethodCall& call, const Peer& peer)>;
+  /// Goes on with `then` if the caller is root or polkit grants the action; else the call is refused.
+  void authorise(const sdbus::MethodCall& call, const char* action, Then then);
+  void ask_polkit(const sdbus::MethodCall& call, const Peer& peer, const char* action, Then then);
   void reload(const sdbus::MethodCall& call);
+  void add_edits(ObjectBuilder& object);
+  void edit(const sdbus::MethodCall& call, const Peer& peer, Json request);
   /// A handler of an answer to one of our calls; counts those under way.
   template <class Handle>
   sdbus::async_reply_handler reply_handler(const sdbus::MethodCall& call, Handle handle);
@@ -531,8 +548,10 @@ void Bus::Connection::add_manager(ObjectBuilder& object) {
   object.registerProperty(manager, "Statistics", "a{sv}",
                           getter([this](sdbus::Message& m) { put_dictionary(m, calls_.evidence()); }),
                           without_signal());
-  object.registerMethod(manager, "Reload", "", {}, "a{sv}", {"result"},
-                        handler([this](const sdbus::MethodCall& call) { authorise_reload(call); }));
+  object.registerMethod(manager, "Reload", "", {}, "a{sv}", {"result"}, handler([this](const sdbus::MethodCall& call) {
+                          authorise(call, reload_action,
+                                    [this](const sdbus::MethodCall& asked, const Peer&) { reload(asked); });
+                        }));
   object.registerMethod(manager, "Status", "", {}, "a{sv}", {"status"},
                         handler([this](const sdbus::MethodCall& call) { answer_dictionary(call, calls_.status()); }));
   object.registerMethod(manager, "Policies", "", {}, "aa{sv}", {"policies"},
@@ -560,6 +579,7 @@ void Bus::Connection::add_manager(ObjectBuilder& object) {
                           if (!report) return refuse(call, report.error());
                           answer_dictionary(call, *report);
                         }));
+  add_edits(object);
   object.registerSignal(manager, "GenerationChanged", "t", {"generation"});
   object.registerSignal(manager, "ReloadFailed", "aa{sv}", {"diagnostics"});
   object.registerSignal(manager, "WouldDeny", "a{sv}", {"kind"});
@@ -608,41 +628,96 @@ sdbus::async_reply_handler Bus::Connection::reply_handler(const sdbus::MethodCal
 }
 
 /// Root may; others if polkit says so. The bus is asked who calls: what the caller says of itself counts for nothing.
-void Bus::Connection::authorise_reload(const sdbus::MethodCall& call) {
+void Bus::Connection::authorise(const sdbus::MethodCall& call, const char* action, Then then) {
   if (authorisations_ >= most_authorisations) {
     return refuse(call, {BusError::Kind::limit, "too many requests wait for authorisation"});
   }
-  sdbus::MethodCall question = question_to(*link_->bus, "org.freedesktop.DBus", "GetConnectionUnixUser");
+  sdbus::MethodCall question = question_to(*link_->bus, "org.freedesktop.DBus", "GetConnectionCredentials");
   question << sender_of(call);
-  const auto on_reply = [this](const sdbus::MethodCall& asked, sdbus::MethodReply& reply, const sdbus::Error* error) {
+  const auto on_reply = [this, action, then = std::move(then)](const sdbus::MethodCall& asked,
+                                                               sdbus::MethodReply& reply, const sdbus::Error* error) {
     if (error != nullptr) return refuse(asked, {BusError::Kind::access_denied, "the bus does not know the caller"});
-    std::uint32_t uid = std::numeric_limits<std::uint32_t>::max();
-    reply >> uid;
-    if (uid == 0) return reload(asked);
-    ask_polkit(asked);
+    std::map<std::string, sdbus::Variant> credentials;
+    reply >> credentials;
+    Peer peer;
+    const auto uid = credentials.find("UnixUserID");
+    const auto pid = credentials.find("ProcessID");
+    if (uid != credentials.end()) peer.uid = uid->second.get<std::uint32_t>();
+    if (pid != credentials.end()) peer.pid = pid->second.get<std::uint32_t>();
+    if (peer.uid == 0) return then(asked, peer);
+    ask_polkit(asked, peer, action, then);
   };
   call_without_waiting(*link_->bus, question, reply_handler(call, on_reply));
 }
 
-void Bus::Connection::ask_polkit(const sdbus::MethodCall& call) {
+void Bus::Connection::ask_polkit(const sdbus::MethodCall& call, const Peer& peer, const char* action, Then then) {
   using Words = std::map<std::string, std::string>;
   const std::map<std::string, sdbus::Variant> who{{"name", sdbus::Variant(sender_of(call))}};
   const std::uint32_t without_interaction = 0;
   sdbus::MethodCall question =
       question_to(*link_->polkit, "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
-  question << sdbus::make_struct(std::string("system-bus-name"), who) << std::string(reload_action) << Words{}
+  question << sdbus::make_struct(std::string("system-bus-name"), who) << std::string(action) << Words{}
            << without_interaction << std::string();
-  const auto on_reply = [this](const sdbus::MethodCall& asked, sdbus::MethodReply& reply, const sdbus::Error* error) {
+  const auto on_reply = [peer, action, then = std::move(then)](const sdbus::MethodCall& asked,
+                                                               sdbus::MethodReply& reply, const sdbus::Error* error) {
     if (error != nullptr) {
       return refuse(asked, {BusError::Kind::access_denied,
-                            fmt::format("only root may reload: polkit does not answer ({})", error->getMessage())});
+                            fmt::format("only root may do this: polkit does not answer ({})", error->getMessage())});
     }
     sdbus::Struct<bool, bool, Words> result;
     reply >> result;
-    if (std::get<0>(result)) return reload(asked);
-    refuse(asked, {BusError::Kind::access_denied, fmt::format("polkit action {} is not granted", reload_action)});
+    if (std::get<0>(result)) return then(asked, peer);
+    refuse(asked, {BusError::Kind::access_denied, fmt::format("polkit action {} is not granted", action)});
   };
   call_without_waiting(*link_->polkit, question, reply_handler(call, on_reply));
+}
+
+void Bus::Connection::add_edits(ObjectBuilder& object) {
+  const auto ask = [this](const sdbus::MethodCall& call, Json request) {
+    authorise(call, edit_action,
+              [this, request = std::move(request)](const sdbus::MethodCall& asked, const Peer& peer) {
+                edit(asked, peer, request);
+              });
+  };
+  for (const auto& [method, verb] : {std::pair("Promote", "promote"), std::pair("Demote", "demote")}) {
+    object.registerMethod(manager, method, "asa{ss}", {"policies", "options"}, "a{sv}", {"result"},
+                          handler([ask, verb = verb](sdbus::MethodCall& call) {
+                            std::vector<std::string> policies;
+                            std::map<std::string, std::string> options;
+                            call >> policies >> options;
+                            ask(call, {{"verb", verb}, {"policies", policies}, {"options", options}});
+                          }));
+  }
+  for (const auto& [method, verb] : {std::pair("Rollback", "rollback"), std::pair("Confirm", "confirm")}) {
+    object.registerMethod(manager, method, "a{ss}", {"options"}, "a{sv}", {"result"},
+                          handler([ask, verb = verb](sdbus::MethodCall& call) {
+                            std::map<std::string, std::string> options;
+                            call >> options;
+                            ask(call, {{"verb", verb}, {"options", options}});
+                          }));
+  }
+}
+
+void Bus::Connection::edit(const sdbus::MethodCall& call, const Peer& peer, Json request) {
+  if (link_->edits.size() >= most_edits) return refuse(call, {BusError::Kind::limit, "too many edits are under way"});
+  request["by"] = fmt::format("{} over D-Bus", local_user_name(peer.uid).value_or(fmt::format("uid {}", peer.uid)));
+  request["pid"] = peer.pid;
+  const std::uint64_t number = ++link_->last_edit;
+  const auto done = [this, call, number](const BusResult<Json>& result) {
+    try {
+      if (result) {
+        answer_dictionary(call, *result);
+      } else {
+        refuse(call, result.error());
+      }
+    } catch (const sdbus::Error& error) {
+      broke(error.getMessage());
+    }
+    link_->edits.erase(number);
+  };
+  BusResult<std::unique_ptr<EditExchange>> begun = calls_.edit(request, done);
+  if (!begun) return refuse(call, begun.error());
+  link_->edits.emplace(number, std::move(*begun));
 }
 
 void Bus::Connection::reload(const sdbus::MethodCall& call) {

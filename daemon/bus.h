@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/bus_result.h"
+#include "daemon/edit_helper.h"
 #include "daemon/event_loop.h"
 #include "directory/descriptor.h"
 
@@ -32,16 +34,7 @@ struct PolicyObject {
   bool operator==(const PolicyObject&) const = default;
 };
 
-/// Why a call was not done, in the bus's terms.
-struct BusError {
-  enum class Kind : std::uint8_t { invalid_arguments, access_denied, limit, kernel_refused, failed };
-  Kind kind = Kind::failed;
-  std::string message;
-};
-template <class T>
-using BusResult = tl::expected<T, BusError>;
-
-/// What the bus asks the daemon. All of it runs in the loop and answers at once.
+/// What the bus asks the daemon. All of it runs in the loop and, but for `edit`, answers at once.
 struct BusCalls {
   using Fields = std::vector<std::pair<std::string, std::string>>;  // as parse_flow_filter takes them
   struct Page {
@@ -61,6 +54,8 @@ struct BusCalls {
   ///   policies  each `KIND/[NAMESPACE/]NAME`; none: all that is staged
   ///   caller    here, port_here, there, port_there, protocol of the caller's own connection; empty: it has none
   std::function<BusResult<nlohmann::json>(const std::vector<std::string>& policies, const Fields& caller)> preview;
+  ///   request  as cli/edit_request.h says
+  std::function<BusResult<std::unique_ptr<EditExchange>>(const nlohmann::json& request, EditExchange::Done done)> edit;
   std::function<BusResult<Page>(const Fields& filter, std::uint32_t offset, std::uint32_t limit)> list;
   std::function<BusResult<Descriptor>(const Fields& filter, bool follow)> stream;
   std::function<void(const std::string& event)> report;  // found, lost or not found: once each time

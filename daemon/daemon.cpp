@@ -92,6 +92,10 @@ std::string mark_path(const std::string& runtime_dir) {
   return runtime_dir + "/heard";
 }
 
+std::string edit_socket(const std::string& runtime_dir) {
+  return runtime_dir + "/edit.socket";
+}
+
 /// Locks out a second daemon for as long as it lives.
 ///   run  a daemon that is to stay waits for one that only puts the directory in force (`--once`): it ends soon
 Result<Descriptor> take_lock(const std::string& runtime_dir, Options::Run run) {
@@ -1064,6 +1068,10 @@ BusCalls Daemon::bus_calls() {
           .reload = [this] { return reload(); },
           .preview = [this](const std::vector<std::string>& policies,
                             const BusCalls::Fields& caller) { return preview(policies, caller); },
+          .edit =
+              [this](const Json& request, EditExchange::Done done) {
+                return EditExchange::begin(loop_, edit_socket(options_.runtime_dir), request, std::move(done));
+              },
           .list = [this](const BusCalls::Fields& filter, std::uint32_t offset,
                          std::uint32_t limit) { return list(filter, offset, limit); },
           .stream = [this](const BusCalls::Fields& filter, bool follow) { return stream(filter, follow); },

@@ -55,6 +55,7 @@ reload
 expect "and InterfacesRemoved" eventually 5 seen InterfacesRemoved
 
 expect_flow port=8080 pending=would-deny
+start_edit_helper
 lines=0
 while read -r line; do
   bash -c "$line" >"$work/out" 2>"$work/err" || fail "$line: $(cat "$work/err")"

@@ -135,3 +135,5 @@ END
 start_polkit
 reads org.drywall1.Manager Reload
 passed "what a rule of polkit grants is done"
+refused "Access denied" ask org.drywall1.Manager Promote 'asa{ss}' 1 any 1 accept true
+passed "and nothing else"

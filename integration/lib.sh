@@ -207,6 +207,13 @@ start_daemon() {
   eventually 20 daemon_answers || fail "drywalld did not start"
 }
 
+# start_edit_helper: what drywall-edit.socket is on a booted system.
+start_edit_helper() {
+  systemd-socket-activate --accept --inetd --listen="$work/runtime/edit.socket" \
+    --setenv=DBUS_SYSTEM_BUS_ADDRESS="$DBUS_SYSTEM_BUS_ADDRESS" "$build/drywall" --edit-request >"$work/helper.log" 2>&1 &
+  eventually 10 test -S "$work/runtime/edit.socket" || fail "the helper does not listen: $(cat "$work/helper.log")"
+}
+
 # status_value KEY[.KEY...]: from `drywall status`, also if it is degraded.
 status_value() { (drywall status -o json || true) | json_value "$1"; }
 json_value() {

@@ -9,5 +9,6 @@ busctl --json=short call org.drywall1 /org/drywall1 org.drywall1.Manager Policie
 busctl call org.drywall1 /org/drywall1 org.drywall1.Manager Render s pending
 busctl --json=short call org.drywall1 /org/drywall1 org.drywall1.Flows List 'a{ss}uu' 1 differs true 0 100
 busctl --json=short call org.drywall1 /org/drywall1 org.drywall1.Manager Preview 'asa{ss}' 0 0
+busctl --json=short call org.drywall1 /org/drywall1 org.drywall1.Manager Promote 'asa{ss}' 1 deny-web 2 accept true dry_run true
 busctl tree org.drywall1
 busctl introspect org.drywall1 /org/drywall1
