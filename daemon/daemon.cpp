@@ -60,6 +60,7 @@ constexpr milliseconds lost_interval{1000};   // between two restorations becaus
 constexpr milliseconds shortest_cache{200};   // of what is dear to compute and anybody may ask for
 constexpr milliseconds audit_interval{15'000};
 constexpr milliseconds shortest_audit_interval{1000};
+constexpr std::size_t most_rules_read_at_once = 4000;  // the counters of more are not read with each change, but soon
 constexpr milliseconds mark_interval{1000};
 constexpr milliseconds live_wait{100};  // after a generation, before live connections are judged by it
 constexpr std::size_t most_mark_bytes = 256;
@@ -760,10 +761,16 @@ void Daemon::drain_nflog() {
 void Daemon::begin_audit() {
   const Result<std::string> mark = read_file(mark_path(options_.runtime_dir), most_mark_bytes);
   if (mark) left_mark_ = parse_mark(*mark);
-  enforcer_.on_change([this](const std::string& rendering, Enforcer::Extent extent) {
-    const bool count_on = extent == Enforcer::Extent::difference;
-    audit_.change(rendering, count_on ? enforcer_.read_counts().value_or(KernelCounts{}) : KernelCounts{});
-    audited_ = Clock::now();
+  enforcer_.on_change([this](const Generation& generation, Enforcer::Extent extent) {
+    const bool is_quick = count_rules(generation.ruleset) <= most_rules_read_at_once;
+    if (extent == Enforcer::Extent::all) {
+      audit_.replace(generation.rendering);
+    } else if (is_quick) {
+      audit_.change(generation.rendering, enforcer_.read_counts().value_or(KernelCounts{}));
+    } else {
+      audit_.change_unread(generation.rendering, enforcer_.read_unlogged(generation).value_or(KernelCounts{}));
+    }
+    audited_ = is_quick ? Clock::now() : Clock::now() - audit_interval + shortest_audit_interval;
     leave_mark();
   });
 }

@@ -139,13 +139,20 @@ std::optional<bool> Enforcer::in_sync() {
 Result<KernelCounts> Enforcer::read_counts() {
   const Result<NftSocket*> nft = socket();
   if (!nft) return tl::unexpected(nft.error());
-  return (*nft)->read_counts();
+  return in_force_ ? (*nft)->read_counts(in_force_->generation->ruleset) : (*nft)->read_counts();
+}
+
+Result<KernelCounts> Enforcer::read_unlogged(const Generation& generation) {
+  const Result<NftSocket*> nft = socket();
+  if (!nft) return tl::unexpected(nft.error());
+  return (*nft)->read_unlogged(generation.ruleset);
 }
 
 std::optional<bool> Enforcer::is_whole() {
   const std::optional<bool> same = in_sync();
   if (!same || !*same) return same;
-  const Result<KernelCounts> counts = read_counts();
+  const Result<NftSocket*> nft = socket();
+  const Result<KernelCounts> counts = nft ? (*nft)->read_counts() : tl::unexpected(nft.error());
   if (!counts) return std::nullopt;
   return counts->loaded == (in_force_ ? count_rules(in_force_->generation->ruleset) : 0);
 }
@@ -179,7 +186,7 @@ std::optional<Diagnostic> Enforcer::put_into_kernel(const Generation& generation
     extent = Extent::all;
   }
   if (!applied) return kernel_diagnostic(applied.error(), generation.ruleset);
-  on_change_(generation.rendering, extent);
+  on_change_(generation, extent);
   return std::nullopt;
 }
 

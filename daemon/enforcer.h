@@ -94,8 +94,11 @@ class Enforcer {
   [[nodiscard]] std::optional<bool> owns_tables();
   /// How much of the kernel's rules a change made anew: counters of the rest go on.
   enum class Extent : std::uint8_t { all, difference };
-  /// Called when the kernel's rules were changed, with the rendering of those in force now.
-  void on_change(std::function<void(const std::string&, Extent)> call) { on_change_ = std::move(call); }
+  /// Called when the kernel's rules were changed into those of this generation, before in_force() is.
+  using Changed = std::function<void(const Generation&, Extent)>;
+  void on_change(Changed call) { on_change_ = std::move(call); }
+  /// How many hits of these rules were not logged: `limited` and `full` alone.
+  [[nodiscard]] Result<KernelCounts> read_unlogged(const Generation& generation);
   /// Why the last generation could not be saved; nothing if it was.
   [[nodiscard]] std::optional<Failure> save_failure() const { return writer_.failure(); }
 
@@ -139,7 +142,7 @@ class Enforcer {
   std::optional<InForce> in_force_;
   OwnTables own_tables_ = OwnTables::no;  // of the configuration that is being loaded, or was last
   BuildMemo memo_;
-  std::function<void(const std::string&, Extent)> on_change_ = [](const std::string&, Extent) {};
+  Changed on_change_ = [](const Generation&, Extent) {};
   SnapshotWriter writer_;
 };
 

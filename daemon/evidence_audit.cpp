@@ -35,25 +35,53 @@ std::uint64_t EvidenceAudit::logged(const KernelCounts& counts) const {
 }
 
 void EvidenceAudit::read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by) {
+  const std::uint64_t hits = logged(counts);
   if (!has_begun_) {
-    change(rendering, {});
-    const bool is_known = left_by && left_by->rendering == rendering && left_by->heard <= logged(counts);
-    heard_ = is_known ? left_by->heard : logged(counts);
-    hits_ = logged(counts);
+    begin(rendering);
+    const bool is_known = left_by && left_by->rendering == rendering && left_by->heard <= hits;
+    heard_ = is_known ? left_by->heard : hits;
+    hits_ = hits;
   }
-  if (logged(counts) < base_ + hits_) change(rendering, {});  // somebody else made them anew
-  earlier_hits_ = std::exchange(hits_, surplus(logged(counts), base_));
+  if (std::exchange(is_changing_, false)) {
+    base_ = hits;
+    heard_ = 0;
+  }
+  if (hits < base_ + hits_) replace(rendering);  // somebody else made them anew
+  earlier_hits_ = std::exchange(hits_, surplus(hits, base_));
+  take_unlogged(counts);
+}
+
+void EvidenceAudit::replace(std::string_view rendering) {
+  begin(rendering);
+  before_ = {};
+}
+
+void EvidenceAudit::change(std::string_view rendering, const KernelCounts& counts) {
+  change_unread(rendering, counts);
+  base_ = logged(counts);
+  is_changing_ = false;
+}
+
+void EvidenceAudit::change_unread(std::string_view rendering, const KernelCounts& unlogged) {
+  take_unlogged(unlogged);
+  begin(rendering);
+  before_ = {0, unlogged.limited, unlogged.full};
+  is_changing_ = true;
+}
+
+void EvidenceAudit::take_unlogged(const KernelCounts& counts) {
   current_.limited = surplus(counts.limited, before_.limited);
   current_.full = surplus(counts.full, before_.full);
 }
 
-void EvidenceAudit::change(std::string_view rendering, const KernelCounts& counts) {
+/// What was found of the rules before is final.
+void EvidenceAudit::begin(std::string_view rendering) {
   final_ = findings();
   current_ = {};
-  before_ = {0, counts.limited, counts.full};
-  base_ = logged(counts);
+  base_ = 0;
   rendering_ = rendering;
   has_begun_ = true;
+  is_changing_ = false;
   heard_ = hits_ = earlier_hits_ = 0;
 }
 

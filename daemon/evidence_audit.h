@@ -38,19 +38,28 @@ class EvidenceAudit {
   /// The counters of the rules with this rendering, read now. The first time, if nothing was replaced: of rules found
   /// in the kernel, whose messages an earlier run may have heard (`left_by`).
   void read(const KernelCounts& counts, std::string_view rendering, const std::optional<Mark>& left_by);
-  /// The rules were changed into those of this rendering: what was read last is final, and hits count from `counts`.
+  /// The rules were made anew, and are those of this rendering: what was read last is final, and all counters begin.
+  void replace(std::string_view rendering);
+  /// Only some of them were: what was read last is final, and hits count from `counts`, read now.
   void change(std::string_view rendering, const KernelCounts& counts);
+  /// The same where reading everything takes longer than a change may: hits count from the next reading on, and what
+  /// nobody heard between the two is not found.
+  ///   unlogged  `limited` and `full`, read now
+  void change_unread(std::string_view rendering, const KernelCounts& unlogged);
 
   /// As of the reading before the last: messages may still be under way.
   [[nodiscard]] Findings findings() const;
-  [[nodiscard]] Mark mark() const { return {rendering_, base_ + heard_}; }
+  [[nodiscard]] Mark mark() const { return is_changing_ ? Mark{} : Mark{rendering_, base_ + heard_}; }
 
  private:
   [[nodiscard]] std::uint64_t logged(const KernelCounts& counts) const;
+  void take_unlogged(const KernelCounts& counts);
+  void begin(std::string_view rendering);
 
   LogEnforced log_enforced_ = LogEnforced::all;
   std::string rendering_;
   bool has_begun_ = false;
+  bool is_changing_ = false;        // since the last reading
   std::uint64_t heard_ = 0;         // messages of these rules
   std::uint64_t base_ = 0;          // logged hits from before, of rules that stayed
   std::uint64_t hits_ = 0;          // logged hits since, as last read

@@ -27,7 +27,8 @@ constexpr std::size_t send_slack = 64U << 10U;
 constexpr int reply_buffer = 8 << 20;  // for the refusals of one batch
 constexpr int most_dumps = 8;          // tries while somebody else keeps changing the ruleset
 constexpr std::size_t most_replies = 1'000'000;
-constexpr unsigned set_comment = 7;  // NFTNL_UDATA_SET_COMMENT
+constexpr std::size_t most_rules_at_once = 8000;  // of one dump: beyond, one for each chain is quicker
+constexpr unsigned set_comment = 7;               // NFTNL_UDATA_SET_COMMENT
 
 /// What an NLMSG_ERROR says: error 0 is an acknowledgement.
 struct Answer {
@@ -154,6 +155,38 @@ class CountCollector {
   std::uint64_t full_ = 0;
   std::uint64_t loaded_ = 0;
 };
+
+template <Stance S>
+std::size_t count_rules(const Layer<S>& layer) {
+  std::size_t rules = 0;
+  for (const Chain<S>& chain : layer.chains) rules += chain.rules.size();
+  return rules;
+}
+
+/// Where packets end that no evidence tells of.
+constexpr auto counts_unlogged = [](const auto& chain) {
+  return std::ranges::any_of(
+      chain.rules, [](const auto& rule) { return rule.comment == limited_comment || rule.comment == full_comment; });
+};
+
+constexpr auto counts = [](const auto& chain) {
+  return parse_rule_tag(std::string_view(chain.name.text).substr(0, rule_tag_size)) || counts_unlogged(chain);
+};
+
+template <Stance S, class Wanted>
+void add_names(const Layer<S>& layer, const Wanted& wanted, std::vector<std::string>& names) {
+  for (const Chain<S>& chain : layer.chains) {
+    if (wanted(chain)) names.push_back(chain.name.text);
+  }
+}
+
+template <class Wanted>
+std::vector<std::string> chains_that(const Wanted& wanted, const Table& table) {
+  std::vector<std::string> names;
+  add_names(table.enforce, wanted, names);
+  add_names(table.observe, wanted, names);
+  return names;
+}
 
 Refusal refusal_of(const Transaction& transaction, const Answer& answer) {
   const std::uint32_t index = answer.sequence - transaction.first_sequence;
@@ -315,9 +348,10 @@ std::uint32_t NftSocket::port() const {
   return getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0 ? address.nl_pid : 0;
 }
 
-Result<bool> NftSocket::add_counts(Family family, KernelCounts& counts) {
+Result<bool> NftSocket::try_to_add_counts(Family family, const std::string& chain, KernelCounts& counts) {
   Request request(nft_type(NFT_MSG_GETRULE), NLM_F_REQUEST | NLM_F_DUMP, sequence_++, family_number(family), 0);
   request.put(NFTA_RULE_TABLE, table_name);
+  if (!chain.empty()) request.put(NFTA_RULE_CHAIN, chain.c_str());
   if (const std::optional<Failure> failure = send(request.bytes())) return tl::unexpected(*failure);
   CountCollector collector;
   bool done = false;
@@ -344,16 +378,44 @@ Result<bool> NftSocket::add_counts(Family family, KernelCounts& counts) {
   return true;
 }
 
+Result<void> NftSocket::add_counts(Family family, const std::vector<std::string>& chains, KernelCounts& counts) {
+  for (const std::string& chain : chains) {
+    Result<bool> whole = false;
+    for (int i = 0; i < most_dumps && whole && !*whole; ++i) whole = try_to_add_counts(family, chain, counts);
+    if (!whole) return tl::unexpected(whole.error());
+    if (!*whole) return tl::unexpected(Failure{"read the counters of", table_text(family), EINTR, "it kept changing"});
+  }
+  return {};
+}
+
 Result<KernelCounts> NftSocket::read_counts() {
   discard();
   KernelCounts counts;
   for (const Family family : both_families) {
-    Result<bool> whole = false;
-    for (int i = 0; i < most_dumps && whole && !*whole; ++i) whole = add_counts(family, counts);
-    if (!whole) return tl::unexpected(whole.error());
-    if (!*whole) return tl::unexpected(Failure{"read the counters of", table_text(family), EINTR, "it kept changing"});
+    if (const Result<void> added = add_counts(family, {{}}, counts); !added) return tl::unexpected(added.error());
   }
   return counts;
+}
+
+Result<KernelCounts> NftSocket::read_counts(const Ruleset& ruleset) {
+  discard();
+  KernelCounts read;
+  for (const Table& table : ruleset.tables) {
+    const bool is_big = count_rules(table.enforce) + count_rules(table.observe) > most_rules_at_once;
+    const auto chains = is_big ? chains_that(counts, table) : std::vector<std::string>{{}};
+    if (const Result<void> added = add_counts(table.family, chains, read); !added) return tl::unexpected(added.error());
+  }
+  return read;
+}
+
+Result<KernelCounts> NftSocket::read_unlogged(const Ruleset& ruleset) {
+  discard();
+  KernelCounts read;
+  for (const Table& table : ruleset.tables) {
+    const Result<void> added = add_counts(table.family, chains_that(counts_unlogged, table), read);
+    if (!added) return tl::unexpected(added.error());
+  }
+  return read;
 }
 
 Result<std::optional<NftSocket::ObjectText>> NftSocket::read_object(Family family, std::string_view set) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "directory/descriptor.h"
 #include "policy/net.h"
@@ -77,6 +78,11 @@ class NftSocket {
 
   /// The first counter of each chain of our tables that has a rule tag for its name, and those of what was not logged.
   [[nodiscard]] Result<KernelCounts> read_counts();
+  /// The same but for `loaded`, of tables that hold `ruleset`: if they are big, chain by chain. A dump of a whole table
+  /// begins anew at its first rule for each 32 KiB: the time grows with the square of the rules.
+  [[nodiscard]] Result<KernelCounts> read_counts(const Ruleset& ruleset);
+  /// `limited` and `full` alone: a few chains.
+  [[nodiscard]] Result<KernelCounts> read_unlogged(const Ruleset& ruleset);
   [[nodiscard]] Result<TableComments> read_comments();
   [[nodiscard]] Result<TableFlags> read_flags();
 
@@ -96,7 +102,11 @@ class NftSocket {
   };
   /// Nothing if there is no such object; `set` of our table, empty: the table itself.
   Result<std::optional<ObjectText>> read_object(Family family, std::string_view set);
-  Result<bool> add_counts(Family family, KernelCounts& counts);
+  /// Adds what chains have counted; one without a name stands for the whole table.
+  Result<void> add_counts(Family family, const std::vector<std::string>& chains, KernelCounts& counts);
+  /// Of one of them.
+  ///   returns  false: somebody changed the ruleset meanwhile, and nothing was added
+  Result<bool> try_to_add_counts(Family family, const std::string& chain, KernelCounts& counts);
 
   Descriptor fd_;
   bool acks_end_ = false;

@@ -30,7 +30,7 @@ TEST(EvidenceAudit, AuditsWhatLogsEachHit) {
 
 TEST(EvidenceAudit, AHitWithoutMessageIsUnheardOnceItIsOldEnough) {
   EvidenceAudit audit;
-  audit.change("a", {});
+  audit.replace("a");
   hear(audit, 3);
   audit.read(counted(5), "a", {});
   EXPECT_EQ(audit.findings().unheard, 0U);  // two may be under way
@@ -40,7 +40,7 @@ TEST(EvidenceAudit, AHitWithoutMessageIsUnheardOnceItIsOldEnough) {
 
 TEST(EvidenceAudit, WhatTheLimiterKeptBackIsNotUnheard) {
   EvidenceAudit audit;
-  audit.change("a", {});
+  audit.replace("a");
   hear(audit, 3);
   for (int i = 0; i < 2; ++i) audit.read(counted(10, 4, 3), "a", {});
   EXPECT_EQ(audit.findings().unheard, 0U);
@@ -50,9 +50,9 @@ TEST(EvidenceAudit, WhatTheLimiterKeptBackIsNotUnheard) {
 
 TEST(EvidenceAudit, FindingsOutliveTheRulesTheyAreOf) {
   EvidenceAudit audit;
-  audit.change("a", {});
+  audit.replace("a");
   for (int i = 0; i < 2; ++i) audit.read(counted(5, 1, 1), "a", {});
-  audit.change("b", {});
+  audit.replace("b");
   for (int i = 0; i < 2; ++i) audit.read(counted(0), "b", {});
   EXPECT_EQ(audit.findings().unheard, 3U);
   EXPECT_EQ(audit.findings().limited, 1U);
@@ -60,19 +60,55 @@ TEST(EvidenceAudit, FindingsOutliveTheRulesTheyAreOf) {
 
 TEST(EvidenceAudit, HitsOfRulesThatStayAreNotCountedTwice) {
   EvidenceAudit audit;
-  audit.change("a", {});
+  audit.replace("a");
   hear(audit, 5);
-  for (int i = 0; i < 2; ++i) audit.read(counted(5, 0, 0), "a", {});
-  audit.change("b", counted(5, 0, 0));
+  for (int i = 0; i < 2; ++i) audit.read(counted(5), "a", {});
+  audit.change("b", counted(5));
   hear(audit, 2);
-  for (int i = 0; i < 2; ++i) audit.read(counted(8, 0, 0), "b", {});
+  for (int i = 0; i < 2; ++i) audit.read(counted(8), "b", {});
   EXPECT_EQ(audit.findings().unheard, 1U);
   EXPECT_EQ(audit.mark().heard, 7U);
 }
 
+TEST(EvidenceAudit, HitsCountFromTheReadingAfterAChangeThatReadNothing) {
+  EvidenceAudit audit;
+  audit.replace("a");
+  hear(audit, 5);
+  for (int i = 0; i < 2; ++i) audit.read(counted(5), "a", {});
+  audit.change_unread("b", {});
+  hear(audit, 1);
+  audit.read(counted(6), "b", {});  // from here on they count
+  hear(audit, 2);
+  for (int i = 0; i < 2; ++i) audit.read(counted(9), "b", {});
+  EXPECT_EQ(audit.findings().unheard, 1U);
+  EXPECT_EQ(audit.mark().heard, 8U);
+}
+
+TEST(EvidenceAudit, NoHitThatWasNotLoggedIsForgottenAtAChange) {
+  EvidenceAudit audit;
+  audit.replace("a");
+  audit.read(counted(3, 2, 1), "a", {});
+  audit.change_unread("b", {{}, 7, 1});  // five more since the reading
+  EXPECT_EQ(audit.findings().limited, 7U);
+  audit.read(counted(12, 9, 2), "b", {});
+  EXPECT_EQ(audit.findings().limited, 9U);
+  EXPECT_EQ(audit.findings().full, 2U);
+  EXPECT_EQ(audit.findings().unheard, 0U);
+}
+
+TEST(EvidenceAudit, BetweenAChangeAndTheReadingThereIsNoMark) {
+  EvidenceAudit audit;
+  audit.replace("a");
+  hear(audit, 1);
+  audit.change_unread("b", {});
+  EXPECT_EQ(audit.mark(), EvidenceAudit::Mark{});
+  audit.read(counted(4), "b", {});
+  EXPECT_EQ(audit.mark(), (EvidenceAudit::Mark{"b", 4}));
+}
+
 TEST(EvidenceAudit, CountersThatGoBackAreOfOtherRules) {
   EvidenceAudit audit;
-  audit.change("a", {});
+  audit.replace("a");
   hear(audit, 5);
   for (int i = 0; i < 2; ++i) audit.read(counted(5), "a", {});
   hear(audit, 1);
@@ -82,7 +118,7 @@ TEST(EvidenceAudit, CountersThatGoBackAreOfOtherRules) {
 
 TEST(EvidenceAudit, TellsWhatWasLoggedBetweenTwoRuns) {
   EvidenceAudit before;
-  before.change("a", {});
+  before.replace("a");
   hear(before, 4);
   EvidenceAudit after;
   for (int i = 0; i < 2; ++i) after.read(counted(9), "a", parse_mark(to_string(before.mark())));

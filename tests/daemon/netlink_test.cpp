@@ -88,6 +88,43 @@ TEST_F(Nft, CountsByTag) {
   EXPECT_EQ(socket_->read_counts().value().rules, (RuleCounts{{tag, {2, 2 * (20 + 8 + 5)}}}));
 }
 
+TEST_F(Nft, CountsTheSameOfABigTableChainByChain) {
+  Ruleset ruleset = counting(100);
+  NftRule<Stance::enforce> unlogged;
+  unlogged.counter = true;
+  unlogged.end = Return{};
+  unlogged.comment = limited_comment;
+  NftRule<Stance::enforce> filler;
+  filler.end = Return{};
+  for (Table& table : ruleset.tables) {
+    const Chain<Stance::enforce> leaf = table.enforce.chains[0];
+    Chain<Stance::enforce> base = table.enforce.chains[1];
+    NftRule<Stance::enforce> jump;
+    jump.end = Jump<Stance::enforce>{{"unlogged"}};
+    base.rules.push_back(jump);
+    table.enforce.chains = {
+        leaf, {{"unlogged"}, std::nullopt, {unlogged}}, {{"filler"}, std::nullopt, std::vector(10'000, filler)}, base};
+  }
+  ASSERT_TRUE(apply(ruleset));
+  send_packet();
+  KernelCounts all = socket_->read_counts().value();
+  EXPECT_EQ(all.limited, 1U);
+  const KernelCounts by_chain = socket_->read_counts(ruleset).value();
+  EXPECT_LT(by_chain.loaded, 100U);
+  all.loaded = by_chain.loaded;
+  EXPECT_EQ(by_chain, all);
+  const KernelCounts unlogged_only = socket_->read_unlogged(ruleset).value();
+  EXPECT_EQ(unlogged_only.limited, 1U);
+  EXPECT_TRUE(unlogged_only.rules.empty());
+}
+
+TEST_F(Nft, CountsNothingOfChainsThatAreGone) {
+  ASSERT_TRUE(apply(counting(100)));
+  EXPECT_EQ(socket_->read_unlogged(counting(100)).value(), KernelCounts{});
+  ASSERT_TRUE(apply({}));
+  EXPECT_EQ(socket_->read_counts(counting(100)).value(), KernelCounts{});
+}
+
 TEST_F(Nft, HasNoCountsWithoutTables) {
   EXPECT_EQ(socket_->read_counts().value(), KernelCounts{});
 }
