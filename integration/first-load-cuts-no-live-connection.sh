@@ -70,6 +70,22 @@ for port in ${all//,/ }; do
   expect "the host's sessions with $port are known as they began" [ "$(known " source=10.77.1.1 destination=[^ ]* source_port=[0-9]* port=$port ")" -ge 14 ]
   expect "none at $port is known the wrong way round" [ "$(known " source=10.77.1.1 destination=[^ ]* source_port=$port ")" -eq 0 ]
 done
+# And so does the preview of a policy that would allow what is denied now.
+given open.yaml <<'END'
+apiVersion: projectcalico.org/v3
+kind: StagedGlobalNetworkPolicy
+metadata: {name: open}
+spec: {order: 1, selector: role == 'host', types: [Ingress, Egress], ingress: [{action: Allow}], egress: [{action: Allow}]}
+END
+expect_preview "the preview lists every session of the host as it began" "all(
+  sum(c['src'] == src and c['dst'] == dst and c['dst_port'] == port and c['would'] == 'would-allow' for c in p['connections']) == 14
+  for port in ($all)
+  for here, there in (('10.77.1.1', '10.77.1.2'), ('fd77:1::1', 'fd77:1::2'))
+  for src, dst in ((here, there), (there, here)))"
+expect_preview "and none the wrong way round" "all(c['dst_port'] in ($all) for c in p['connections'] if c['protocol'] == 'tcp')"
+rm "$policy_dir/open.yaml"
+reload
+
 touch "$go"
 none_stalled "into the host"
 none_stalled "out of the host"
