@@ -301,7 +301,9 @@ Loaded Enforcer::enforce(Candidate candidate, Loaded loaded, Timestamp now) {
     }
   }
   if (!in_kernel) {
-    const std::shared_ptr<const Generation> now = *is_owner_right ? held(*comments, inputs) : nullptr;
+    // A difference to what was there before the warm-up would leave what the warm-up put there.
+    const bool is_known = *is_owner_right && !loaded.warm_up;
+    const std::shared_ptr<const Generation> now = is_known ? held(*comments, inputs) : nullptr;
     if (std::optional<Diagnostic> refusal = put_into_kernel(generation, number, now ? &now->ruleset : nullptr)) {
       if (loaded.warm_up) std::ignore = put_into_kernel(Generation{}, 0, nullptr);
       loaded.result = Loaded::Result::refused;

@@ -138,6 +138,23 @@ TEST_F(Enforcing, SeesThatItsTablesAreGoneAndPutsThemBackWhenAsked) {
   EXPECT_EQ(enforcer.in_sync(), true);
 }
 
+// What the kernel was given for the warm-up is not there any more.
+TEST_F(Enforcing, IsInSyncAfterTheFirstRulesThatFollowAnEmptyDirectory) {
+  Enforcer enforcer(state_.path());
+  ASSERT_TRUE(enforcer.load(inputs(""), noon).ok());
+  const Loaded first = enforcer.load(inputs(endpoint), noon);
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(first.warm_up);
+  EXPECT_EQ(enforcer.is_whole(), true);
+}
+
+TEST_F(Enforcing, IsInSyncAfterTheFirstRulesThatCameWhileItWasDown) {
+  { ASSERT_TRUE(Enforcer(state_.path()).load(inputs(""), noon).ok()); }
+  Enforcer restarted(state_.path());
+  ASSERT_TRUE(restarted.load(inputs(endpoint), noon).ok());
+  EXPECT_EQ(restarted.is_whole(), true);
+}
+
 TEST_F(Enforcing, OwnsItsTablesWhereTheKernelOffersItAndTheNextRunTakesThemOver) {
   if (!NftSocket::open().value().offers_owner()) GTEST_SKIP() << "this kernel has no tables of one owner that stay";
   const auto flags = [] { return NftSocket::open().value().read_flags().value(); };
