@@ -147,8 +147,7 @@ std::optional<std::string> needless_option(const GivenPacket& given, Protocol pr
         "another --protocol",
         to_string(protocol));
   }
-  const bool is_icmp = protocol == protocol::icmp || protocol == protocol::icmpv6;
-  if ((given.icmp_type || given.icmp_code) && !is_icmp) {
+  if ((given.icmp_type || given.icmp_code) && !is_icmp(protocol)) {
     return fmt::format(
         "protocol {} has no ICMP type: give --protocol icmp or icmpv6, or leave --icmp-type and "
         "--icmp-code out",

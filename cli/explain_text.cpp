@@ -46,7 +46,7 @@ std::string host_port(const Address& address, std::uint16_t port, Protocol proto
 /// `tcp 10.0.0.1:40000 -> 10.0.0.2:443`, and where it went before DNAT.
 std::string packet_text(const Passage& passage) {
   const Packet& packet = passage.packet;
-  const bool icmp = packet.protocol == protocol::icmp || packet.protocol == protocol::icmpv6;
+  const bool icmp = is_icmp(packet.protocol);
   std::string out = fmt::format("{}{} {} -> {}", to_string(packet.protocol),
                                 icmp ? fmt::format(" type {} code {}", packet.icmp_type, packet.icmp_code) : "",
                                 host_port(packet.source, packet.source_port, packet.protocol),

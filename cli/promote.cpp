@@ -64,9 +64,7 @@ Answer<std::vector<PolicyId>> named(const Inventory& inventory, const std::vecto
 
 Answer<Json> preview_of(EditPlace& place, const std::vector<PolicyId>& ids, const Caller& caller) {
   std::vector<std::string> names;
-  for (const PolicyId& id : ids) {
-    names.push_back(fmt::format("{}/{}{}{}", file_kind(id.kind), id.ns, id.ns.empty() ? "" : "/", id.name));
-  }
+  for (const PolicyId& id : ids) names.push_back(full_name(id));
   return place.daemon->preview(names, caller_fields(caller));
 }
 

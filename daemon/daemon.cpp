@@ -858,7 +858,7 @@ void Daemon::look_at_live() {
 /// Nothing: no such policy is there.
 std::optional<PolicyId> policy_named(const Inventory& inventory, const std::string& word) {
   const auto found =
-      std::ranges::find_if(inventory.policies, [&](const Policy& policy) { return policy_word(policy.id) == word; });
+      std::ranges::find_if(inventory.policies, [&](const Policy& policy) { return full_name(policy.id) == word; });
   return found == inventory.policies.end() ? std::nullopt : std::optional(found->id);
 }
 

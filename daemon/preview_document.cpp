@@ -38,7 +38,7 @@ std::string_view type_text(FlowPeer::Type type) {
 }
 
 void put_decider(Json& out, const std::optional<TraceEntry>& decider) {
-  out["policy"] = decider ? Json(policy_word({decider->kind, decider->ns, decider->name})) : Json(nullptr);
+  out["policy"] = decider ? Json(full_name({decider->kind, decider->ns, decider->name})) : Json(nullptr);
   out["rule"] = decider ? Json(decider->rule) : Json(nullptr);
   out["tier"] = decider ? Json(decider->tier) : Json(nullptr);
 }
@@ -121,7 +121,7 @@ Json listeners_document(const std::vector<ChangedListener>& listeners) {
 Json unused_document(const std::vector<UnusedRule>& rules) {
   Json out = Json::array();
   for (const UnusedRule& unused : rules) {
-    out.push_back({{"policy", policy_word(unused.policy)},
+    out.push_back({{"policy", full_name(unused.policy)},
                    {"direction", to_string(unused.direction)},
                    {"rule", unused.rule},
                    {"file", unused.at.file},
@@ -133,7 +133,7 @@ Json unused_document(const std::vector<UnusedRule>& rules) {
 Json nets_document(const std::vector<SafetyNet>& nets) {
   Json out = Json::array();
   for (const SafetyNet& net : nets) {
-    out.push_back({{"policy", policy_word(net.policy)},
+    out.push_back({{"policy", full_name(net.policy)},
                    {"file", net.at.file},
                    {"line", net.at.line},
                    {"flows", net.flows()},
@@ -171,14 +171,10 @@ std::string peer_text(const FlowPeer& peer) {
 
 }  // namespace
 
-std::string policy_word(const PolicyId& id) {
-  return fmt::format("{}/{}{}{}", file_kind(id.kind), id.ns, id.ns.empty() ? "" : "/", id.name);
-}
-
 Json preview_document(const PreviewReport& report) {
   const Preview& preview = report.preview;
   Json policies = Json::array();
-  for (const PolicyId& id : preview.policies) policies.push_back(policy_word(id));
+  for (const PolicyId& id : preview.policies) policies.push_back(full_name(id));
   Json reasons = Json::array();
   for (const std::string& reason : report.reasons) reasons.push_back(reason);
   return {{"policies", std::move(policies)},
@@ -217,7 +213,7 @@ std::string to_string(const FirstWouldDeny& first) {
   if (first.decider) {
     const std::string rule =
         first.decider->rule < 0 ? "the end of its tier" : fmt::format("rule {}", first.decider->rule);
-    by = fmt::format(", by {} ({})", policy_word({first.decider->kind, first.decider->ns, first.decider->name}), rule);
+    by = fmt::format(", by {} ({})", full_name({first.decider->kind, first.decider->ns, first.decider->name}), rule);
   }
   return fmt::format("{} from {} ({}) to {} ({}) is allowed and would be denied {}{}",
                      to_string(first.packet.protocol) + port, peer_text(first.source), to_string(first.packet.source),

@@ -7,9 +7,6 @@
 
 namespace drywall {
 
-/// A policy's name as users write it in full: `KIND/[NAMESPACE/]NAME`.
-[[nodiscard]] std::string policy_word(const PolicyId& id);
-
 /// What `drywall preview` shows, with the keys of docs/preview.md.
 [[nodiscard]] nlohmann::json preview_document(const PreviewReport& report);
 

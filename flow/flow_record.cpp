@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "flow/flow_record.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "flow/flow_filter.h"
@@ -110,6 +111,11 @@ void write_counts(JsonWriter& json, const FlowRecord& record) {
 }
 
 }  // namespace
+
+void add_to_sample(std::vector<Address>& sample, const Address& address) {
+  if (sample.size() == FlowRecord::max_sample || std::ranges::find(sample, address) != sample.end()) return;
+  sample.push_back(address);
+}
 
 std::string to_json(const FlowRecord& record) {
   JsonWriter json;

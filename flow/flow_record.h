@@ -62,6 +62,9 @@ struct FlowRecord {
   bool operator==(const FlowRecord&) const = default;
 };
 
+/// Unless it is there already, or the sample is full.
+void add_to_sample(std::vector<Address>& sample, const Address& address);
+
 /// One line of JSON without newline, keys as docs/flow-records.md names them.
 [[nodiscard]] std::string to_json(const FlowRecord& record);
 

@@ -60,15 +60,6 @@ Verdict action_of(Verdict verdict) {
   return verdict == Verdict::deny ? Verdict::deny : Verdict::allow;
 }
 
-bool has_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
-void add_to_sample(std::vector<Address>& sample, const Address& address) {
-  if (sample.size() == FlowRecord::max_sample || std::ranges::find(sample, address) != sample.end()) return;
-  sample.push_back(address);
-}
-
 /// Who sends and who receives. The endpoint itself is known even if its address is not in any file: what a host
 /// endpoint judges at input was sent to it, what it judges at output it sent; likewise workloads.
 struct Peers {
@@ -146,7 +137,7 @@ FlowRecord record_of(const Row& row, std::uint64_t lost) {
   record.destination = *row.destination;
   record.destination_port = row.example.destination_port;
   record.protocol = row.example.protocol;
-  if (has_icmp(row.example.protocol)) {
+  if (is_icmp(row.example.protocol)) {
     record.icmp_type = row.example.icmp_type;
     record.icmp_code = row.example.icmp_code;
   }

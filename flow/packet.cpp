@@ -42,7 +42,7 @@ tl::expected<PacketHeaders, PacketError> with_transport(PacketHeaders headers, B
     packet.source_port = read16(bytes, 0);
     packet.destination_port = read16(bytes, 2);
     if (packet.protocol == protocol::tcp && bytes.size() >= 8) headers.tcp_sequence = read32(bytes, 4);
-  } else if (packet.protocol == protocol::icmp || packet.protocol == protocol::icmpv6) {
+  } else if (is_icmp(packet.protocol)) {
     if (bytes.size() < 2) return tl::unexpected(PacketError::truncated);
     packet.icmp_type = read8(bytes, 0);
     packet.icmp_code = read8(bytes, 1);

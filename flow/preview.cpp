@@ -31,15 +31,6 @@ std::optional<TraceEntry> decider_of(const Trace& trace) {
   return trace.empty() ? std::nullopt : std::optional(trace.back());
 }
 
-bool has_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
-void add_to_sample(std::vector<Address>& sample, const Address& address) {
-  if (sample.size() == FlowRecord::max_sample || std::ranges::find(sample, address) != sample.end()) return;
-  sample.push_back(address);
-}
-
 std::vector<LocalAddress> local_addresses(const Host& host) {
   std::vector<LocalAddress> out;
   for (const Interface& interface : host.interfaces) {
@@ -142,7 +133,7 @@ class Groups {
   ChangedTraffic& group(const Peers& peers, const LegIdentity& leg, const Packet& packet, Verdict would,
                         const std::optional<TraceEntry>& decider) {
     const auto peer_key = [](const FlowPeer& peer) { return std::tuple(peer.type, peer.ns, peer.name); };
-    const int icmp_type = has_icmp(packet.protocol) ? packet.icmp_type : -1;
+    const int icmp_type = is_icmp(packet.protocol) ? packet.icmp_type : -1;
     const auto decider_key =
         decider ? std::optional(RuleKey{policy_of(*decider), leg.direction, decider->rule}) : std::nullopt;
     ChangedTraffic& group = groups_[{leg.direction, leg.bucket, peer_key(peers.source), peer_key(peers.destination),

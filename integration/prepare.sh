@@ -37,7 +37,8 @@ starts_nothing() { [ ! -d /run/systemd/system ]; }
 build_preset() {
   local preset=$1 launcher=()
   shift
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  # It knows what another checkout compiled only without precompiled headers.
+  ! command -v ccache >/dev/null || launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON)
   quietly cmake --preset "$preset" "${launcher[@]}" || return
   quietly cmake --build --preset "$preset" "${@/#/--target=}"
 }

@@ -36,10 +36,6 @@ std::vector<Rule> one_for_each_icmp(const Rule& rule) {
   return rules;
 }
 
-bool is_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
 bool never_matches(const Rule& rule) {
   return (rule.icmp || rule.not_icmp) && rule.protocol && !is_icmp(*rule.protocol);
 }

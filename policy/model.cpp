@@ -79,6 +79,10 @@ std::string to_string(const PolicyId& id) {
   return fmt::format("{} {}/{}", file_kind(id.kind), id.ns, id.name);
 }
 
+std::string full_name(const PolicyId& id) {
+  return fmt::format("{}/{}{}{}", file_kind(id.kind), id.ns, id.ns.empty() ? "" : "/", id.name);
+}
+
 std::string_view to_string(Action action) {
   switch (action) {
     case Action::allow:

@@ -50,6 +50,7 @@ struct PolicyId {
   auto operator<=>(const PolicyId&) const = default;
 };
 [[nodiscard]] std::string to_string(const PolicyId& id);  // "NetworkPolicy default/web"
+[[nodiscard]] std::string full_name(const PolicyId& id);  // "NetworkPolicy/default/web", as verbs and the bus take it
 
 enum class Action : std::uint8_t { allow, deny, pass, log };
 [[nodiscard]] std::string_view to_string(Action action);  // "allow", ...

@@ -86,6 +86,10 @@ struct Protocol {
 namespace protocol {
 inline constexpr Protocol icmp{1}, igmp{2}, tcp{6}, udp{17}, icmpv6{58}, sctp{132}, udplite{136};
 }
+/// Of either family.
+[[nodiscard]] constexpr bool is_icmp(Protocol protocol) {
+  return protocol == protocol::icmp || protocol == protocol::icmpv6;
+}
 /// "tcp", "udp", "icmp", "icmpv6", "sctp", "udplite"; the number in decimal otherwise.
 [[nodiscard]] std::string to_string(Protocol protocol);
 /// The names above in any case, or a decimal number 0..255.

@@ -17,10 +17,6 @@
 namespace drywall::reading {
 namespace {
 
-constexpr bool is_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
 Family family_of_icmp(Protocol protocol) {
   return protocol == protocol::icmp ? Family::v4 : Family::v6;
 }

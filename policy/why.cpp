@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t most_listed = 8;  // nets or ports of one criterion that are spelt out
 
-bool is_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
 std::string_view side_text(Side side) {
   return side == Side::source ? "source" : "destination";
 }
