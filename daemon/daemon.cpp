@@ -32,6 +32,7 @@
 #include "daemon/preview_document.h"
 #include "daemon/previewer.h"
 #include "daemon/rules_watch.h"
+#include "daemon/state_owner.h"
 #include "daemon/stream.h"
 #include "daemon/watch.h"
 #include "directory/directory.h"
@@ -577,6 +578,7 @@ void Daemon::fall_back_to_last_good() {
 
 /// The flow table and the bus learn what is in force now.
 void Daemon::take_over_generation() {
+  if (options_.run == Options::Run::once) return;  // it observes nothing
   const InForce* const in_force = enforcer_.in_force();
   if (in_force == nullptr || booked_ == in_force->generation.get()) return;
   const Generation& generation = *in_force->generation;
@@ -1091,6 +1093,7 @@ Result<void> run_daemon(const Options& options) {
   for (const std::string& directory : {options.state_dir, options.runtime_dir}) {
     if (Result<void> made = make_directories(directory); !made) return made;
   }
+  if (Result<void> became = become_owner_of(options.state_dir, options.runtime_dir); !became) return became;
   const Result<Descriptor> lock = take_lock(options.runtime_dir, options.run);
   if (!lock) return tl::unexpected(lock.error());
   yield_to_others();
