@@ -56,6 +56,13 @@ bool start_unit(std::vector<std::string> command, const std::string& id) {
   return run(std::move(words));
 }
 
+///   follows  the kernel does
+std::string rolled_back_text(const EditRecord& record, bool follows) {
+  return fmt::format("drywall: {} by {} was not confirmed in time and is rolled back: {}.\n", record.verb, record.by,
+                     follows ? "the policy is what it was before"
+                             : "the files are what they were before, but nothing could put them in force");
+}
+
 /// Not ended with the session, the terminal or the caller.
 Result<void> start_process(std::vector<std::string> command) {
   const auto words = arguments(command);
@@ -97,14 +104,10 @@ Exit watch_edit(const std::string& id, const EditOptions& options) {
   if (!recovery || recovery->outcome == Recovery::Outcome::nothing) return Exit::yes;
   say_recovery(*recovery);
   Answer<EditPlace> place = find_place(options, NeedsDaemon::no);
-  if (place) std::ignore = make_kernel_follow(*place, recovery->record);
-  if (recovery->outcome == Recovery::Outcome::rolled_back) {
-    tell_everybody(
-        fmt::format("drywall: {} by {} was not confirmed in time and is rolled back: the policy is what it "
-                    "was before.\n",
-                    recovery->record.verb, recovery->record.by));
-  }
-  return Exit::yes;
+  const bool follows = place && make_kernel_follow(*place, recovery->record);
+  if (!follows) say("nothing could put them in force: see journalctl -u drywalld");
+  if (recovery->outcome == Recovery::Outcome::rolled_back) tell_everybody(rolled_back_text(recovery->record, follows));
+  return follows ? Exit::yes : Exit::no;
 }
 
 bool load_once(std::vector<std::string> daemon) {
