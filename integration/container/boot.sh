@@ -3,14 +3,14 @@
 # A container that boots systemd, for tests of what is installed. Sourced.
 #
 #   container_root RELEASE DIR    a minimal Debian, made once and kept in DIR/RELEASE
-#   container_start NAME ROOT     boots a fresh copy of ROOT; its interface host0 is the host's ve-NAME
+#   container_start NAME ROOT     boots a fresh copy of ROOT as web1; its interface host0 is the host's ve-NAME
 #   inside COMMAND...             runs a command in it
 #   inside_online COMMAND...      likewise, with this machine's network: for apt-get
 #   container_stop                ends it, and removes what it wrote
 #
 # It has namespaces of its own for everything; only `inside_online` sees the machine's network.
 
-container_packages=systemd,systemd-sysv,dbus,nftables,udev,polkitd,iproute2,procps,ca-certificates,python3
+container_packages=systemd,systemd-sysv,libpam-systemd,dbus,nftables,udev,polkitd,iproute2,procps,ca-certificates,python3,openssh-server,sudo
 
 container_sources() { # RELEASE: as this machine is configured, for another release
   local file=/etc/apt/sources.list.d/debian.sources main security
@@ -26,12 +26,16 @@ container_sources() { # RELEASE: as this machine is configured, for another rele
 
 container_root() {
   local release=$1 root=$2/$1
-  [ ! -e "$root.made" ] || return 0
-  rm -rf "$root"
   mkdir -p "$2"
-  container_sources "$release" >"$root.list"
-  mmdebstrap --quiet --variant=minbase --mode=root --include="$container_packages" "$release" "$root" "$root.list" || return
-  touch "$root.made"
+  (
+    flock 9 # two tests may want it at a time
+    [ "$(cat "$root.made" 2>/dev/null)" != "$container_packages" ] || return 0
+    rm -rf "$root" "$root.made"
+    container_sources "$release" >"$root.list"
+    mmdebstrap --quiet --variant=minbase --mode=root --skip=cleanup/apt/lists --include="$container_packages" "$release" \
+      "$root" "$root.list" || return
+    echo "$container_packages" >"$root.made"
+  ) 9>"$root.lock"
 }
 
 container_cgroups() { printf '%s\n' /sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup; }
@@ -57,6 +61,8 @@ container_start() {
   mount -t tmpfs tmpfs "$container_files"
   mkdir "$container_files"/{upper,work,root}
   mount -t overlay overlay -o "lowerdir=$2,upperdir=$container_files/upper,workdir=$container_files/work" "$container_files/root"
+  echo web1 >"$container_files/root/etc/hostname"
+  printf '127.0.0.1 localhost\n127.0.1.1 web1\n' >"$container_files/root/etc/hosts"
   # A cgroup of its own: two containers would otherwise share the starter's.
   local propagation=()
   unshare --mount true 2>/dev/null || propagation=(--propagation unchanged)
