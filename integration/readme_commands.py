@@ -4,21 +4,22 @@
 
     readme_commands.py [--update]      --update writes into README.md what was printed
 
-In a block marked `console`, lines that begin with `$ ` are typed at the top of the repository, those with `host# ` in
-integration/playground, the same for all of them; a command with `<<END` goes on until the line END. Times are compared
-only for being there, runs of spaces as one; a line `...` stands for any lines. `sudo` is left out: the test has the
-rights that it has.
+Lines that begin with `$ ` are typed at the top of the repository, those with `host# ` in integration/playground, the
+same for all of them; blocks with other prompts are integration/tutorial's. Times are compared only for being there, runs
+of spaces as one; a line `...` stands for any lines. `sudo` is left out: the test has the rights that it has.
 """
 import difflib
 import os
 import pathlib
-import re
 import subprocess
 import sys
+
+from console_blocks import agree, blocks, commands, masked, replaced
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 README = TOP / "README.md"
 PLAYGROUND = "sudo integration/playground"
+PROMPTS = ("$ ", "host# ")
 MARK = "--- end of answer ---"
 # What a test does not run as it stands, because it would run itself or build everything again: what is run instead.
 INSTEAD = {
@@ -27,54 +28,6 @@ INSTEAD = {
         "d=$(mktemp -d) && cmake --preset release -B $d && cmake --build $d --target help && rm -rf $d",
 }
 NOT_COMPARED = {*INSTEAD, PLAYGROUND}
-
-
-def blocks(lines):
-    """Yields (first, last) line numbers of what is inside each console block."""
-    begin = None
-    for number, line in enumerate(lines):
-        if begin is None and line == "```console":
-            begin = number + 1
-        elif begin is not None and line == "```":
-            yield begin, number
-            begin = None
-
-
-def commands(lines):
-    """Splits a block into (prompt, command, its lines in the README, answer's lines)."""
-    found = []
-    in_text = False
-    for line in lines:
-        prompt = next((p for p in ("$ ", "host# ") if line.startswith(p)), None)
-        if in_text:
-            found[-1][1] += "\n" + line
-            found[-1][2].append(line)
-            in_text = line != "END"
-        elif prompt:
-            found.append([prompt, line.removeprefix(prompt), [line], []])
-            in_text = "<<END" in line
-        else:
-            found[-1][3].append(line)
-    return found
-
-
-def masked(lines):
-    """What is compared: times, durations and widths do not count."""
-    out = []
-    for line in lines:
-        line = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", line)
-        line = re.sub(r"\b\d+(\.\d+)? s\b", "DURATION", line)
-        out.append(re.sub(r" +", " ", line).strip())
-    return [line for line in out if line]
-
-
-def agree(wanted, got):
-    """True if `wanted`, where `...` stands for any lines, is what came."""
-    if not wanted:
-        return not got
-    if wanted[0] == "...":
-        return any(agree(wanted[1:], got[skip:]) for skip in range(len(got) + 1))
-    return bool(got) and wanted[0] == got[0] and agree(wanted[1:], got[1:])
 
 
 def run(command, stdin=""):
@@ -118,8 +71,8 @@ def answers_to(found):
 def main():
     update = sys.argv[1:] == ["--update"]
     lines = README.read_text().splitlines()
-    places = list(blocks(lines))
-    by_block = [commands(lines[begin:end]) for begin, end in places]
+    places = [(begin, end) for begin, end in blocks(lines) if commands(lines[begin:end], PROMPTS)]
+    by_block = [commands(lines[begin:end], PROMPTS) for begin, end in places]
     answers = iter(answers_to([command for block in by_block for command in block]))
     wrong = 0
     new_blocks = []
@@ -134,9 +87,7 @@ def main():
                 print(*difflib.unified_diff(wanted, got, "README.md", "now", lineterm=""), sep="\n")
             new_blocks[-1] += written + (wanted if fits else got)
     if update:
-        for (begin, end), new in reversed(list(zip(places, new_blocks))):
-            lines[begin:end] = new
-        README.write_text("\n".join(lines) + "\n")
+        README.write_text("\n".join(replaced(lines, places, new_blocks)) + "\n")
         return 0
     ran = sum(len(block) for block in by_block)
     print(f"{ran} commands, {wrong} answer otherwise")

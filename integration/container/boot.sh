@@ -24,19 +24,21 @@ container_sources() { # RELEASE: as this machine is configured, for another rele
   printf 'deb [%s] %s %s main\n' "$by" "$main" "$1" "$by" "$main" "$1-updates" "$by" "$security" "$1-security"
 }
 
-container_root() {
-  local release=$1 root=$2/$1
-  mkdir -p "$2"
+# debian_root RELEASE ROOT PACKAGES: made anew if it had other packages.
+debian_root() {
+  local root=$2
+  mkdir -p "$(dirname "$root")"
   (
     flock 9 # two tests may want it at a time
-    [ "$(cat "$root.made" 2>/dev/null)" != "$container_packages" ] || return 0
+    [ "$(cat "$root.made" 2>/dev/null)" != "$3" ] || return 0
     rm -rf "$root" "$root.made"
-    container_sources "$release" >"$root.list"
-    mmdebstrap --quiet --variant=minbase --mode=root --skip=cleanup/apt/lists --include="$container_packages" "$release" \
-      "$root" "$root.list" || return
-    echo "$container_packages" >"$root.made"
+    container_sources "$1" >"$root.list"
+    mmdebstrap --quiet --variant=minbase --mode=root --skip=cleanup/apt/lists --include="$3" "$1" "$root" "$root.list" || return
+    echo "$3" >"$root.made"
   ) 9>"$root.lock"
 }
+
+container_root() { debian_root "$1" "$2/$1" "$container_packages"; }
 
 container_cgroups() { printf '%s\n' /sys/fs/cgroup/unified /sys/fs/cgroup/systemd /sys/fs/cgroup; }
 

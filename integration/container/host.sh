@@ -42,7 +42,7 @@ eventually() { # SECONDS COMMAND...
 }
 
 [ "$(id -u)" -eq 0 ] || skip "only root can boot a container"
-for program in mmdebstrap systemd-nspawn dpkg-buildpackage ssh; do
+for program in mmdebstrap systemd-nspawn dpkg-buildpackage ssh curl; do
   command -v "$program" >/dev/null || skip "$program is not installed"
 done
 work=$(mktemp -d)
@@ -129,8 +129,9 @@ Before=network.target
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/bin/sh -c '[ ! -e /etc/watch.nft ] || exec /usr/sbin/nft -f /etc/watch.nft'
-ExecStart=/bin/ip addr add 10.77.9.1/24 dev host0
-ExecStart=/bin/ip link set host0 up
+ExecStart=/bin/ip link set host0 name eth0
+ExecStart=/bin/ip addr add 10.77.9.1/24 dev eth0
+ExecStart=/bin/ip link set eth0 up
 [Install]
 WantedBy=multi-user.target
 END
