@@ -17,10 +17,6 @@ constexpr std::array<std::string_view, 5> form_names{"plain", "options", "fragme
                                                      "options-and-fragments"};
 constexpr std::array<std::string_view, 3> sequel_names{"repeat", "reply", "error"};
 
-bool is_icmp(Protocol protocol) {
-  return protocol == protocol::icmp || protocol == protocol::icmpv6;
-}
-
 template <class Enum, std::size_t N>
 std::optional<Enum> named(const std::array<std::string_view, N>& names, std::string_view name) {
   const auto found = std::ranges::find(names, name);
