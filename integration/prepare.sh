@@ -37,8 +37,7 @@ starts_nothing() { [ ! -d /run/systemd/system ]; }
 build_preset() {
   local preset=$1 launcher=()
   shift
-  # It knows what another checkout compiled only without precompiled headers.
-  ! command -v ccache >/dev/null || launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON)
+  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   quietly cmake --preset "$preset" "${launcher[@]}" || return
   quietly cmake --build --preset "$preset" "${@/#/--target=}"
 }
