@@ -24,17 +24,18 @@ container_sources() { # RELEASE: as this machine is configured, for another rele
   printf 'deb [%s] %s %s main\n' "$by" "$main" "$1" "$by" "$main" "$1-updates" "$by" "$security" "$1-security"
 }
 
-# debian_root RELEASE ROOT PACKAGES: made anew if it had other packages.
+# debian_root RELEASE ROOT PACKAGES [OPTION...]: made anew if it was made otherwise.
 debian_root() {
-  local root=$2
+  local root=$2 made="${*:3}"
   mkdir -p "$(dirname "$root")"
   (
     flock 9 # two tests may want it at a time
-    [ "$(cat "$root.made" 2>/dev/null)" != "$3" ] || return 0
+    [ "$(cat "$root.made" 2>/dev/null)" != "$made" ] || return 0
     rm -rf "$root" "$root.made"
     container_sources "$1" >"$root.list"
-    mmdebstrap --quiet --variant=minbase --mode=root --skip=cleanup/apt/lists --include="$3" "$1" "$root" "$root.list" || return
-    echo "$3" >"$root.made"
+    mmdebstrap --quiet --variant=minbase --mode=root --skip=cleanup/apt/lists --include="$3" "${@:4}" "$1" "$root" "$root.list" ||
+      return
+    echo "$made" >"$root.made"
   ) 9>"$root.lock"
 }
 
