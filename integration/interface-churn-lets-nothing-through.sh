@@ -26,9 +26,10 @@ listener=$!
 eventually 10 test -e "$work/listening" || fail "nobody listens"
 
 cat >"$work/churn.py" <<'END'
-# COUNT: for each interface knocks on 7001 of the host by it as soon as it is up, after a change of its name, and until
-# it is gone; every third is named as a workload's. Prints `KNOCKS ECHOES` (of 7000, by those that are not workloads').
-import os, socket, subprocess, sys
+# COUNT: for each interface knocks on 7001 of the host by it from when it is set up until it carries packets (the kernel's
+# linkwatch may take a second) and three times more, and so again after a change of its name; every third is named as a
+# workload's. Prints `KNOCKS ECHOES` (of 7000, by those that are not workloads').
+import os, socket, subprocess, sys, time
 
 def ip(*arguments):
     subprocess.run(["ip", *arguments], check=True)
@@ -37,14 +38,31 @@ def knock(number):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.sendto(b"?", (f"10.88.{number}.1", 7001))
 
+def carries():
+    link = subprocess.run(["ip", "-o", "link", "show", "dev", "eth0"], check=True, capture_output=True, text=True)
+    return "state UP" in link.stdout
+
+def knock_until_carried(number):
+    knocks, end = 0, time.monotonic() + 5
+    while True:
+        knock(number)
+        knocks += 1
+        if carries() or time.monotonic() > end:
+            break
+    for _ in range(3):
+        knock(number)
+    return knocks + 3
+
 def echo(number):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(1)
-        s.sendto(b"x", (f"10.88.{number}.1", 7000))
-        try:
-            return s.recv(8) == b"x"
-        except OSError:
-            return False
+        for _ in range(5):
+            s.sendto(b"x", (f"10.88.{number}.1", 7000))
+            try:
+                return s.recv(8) == b"x"
+            except OSError:
+                pass
+    return False
 
 inside = os.open("/proc/self/ns/net", os.O_RDONLY)
 outside = os.open("/run/netns/outside", os.O_RDONLY)
@@ -58,18 +76,14 @@ for i in range(int(sys.argv[1])):
     ip("-n", "outside", "link", "set", "eth0", "up")
     ip("link", "set", name, "up")
     setns(outside, 0)
-    for _ in range(3):
-        knock(number)
-        knocks += 1
+    knocks += knock_until_carried(number)
     echoes += i % 3 != 0 and echo(number)
     setns(inside, 0)
     ip("link", "set", name, "down")
     ip("link", "set", name, "name", "x" + name)
     ip("link", "set", "x" + name, "up")
     setns(outside, 0)
-    for _ in range(3):
-        knock(number)
-        knocks += 1
+    knocks += knock_until_carried(number)
     setns(inside, 0)
     ip("link", "del", "x" + name)
 print(knocks, echoes)
