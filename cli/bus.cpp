@@ -34,11 +34,11 @@ constexpr std::chrono::minutes patience{5};
 
 using Dictionary = std::map<std::string, sdbus::Variant>;
 
-Json to_json(const sdbus::Variant& value);
+Json variant_json(const sdbus::Variant& value);
 
-Json to_json(const Dictionary& dictionary) {
+Json variant_json(const Dictionary& dictionary) {
   Json object = Json::object();
-  for (const auto& [key, value] : dictionary) object[key] = to_json(value);
+  for (const auto& [key, value] : dictionary) object[key] = variant_json(value);
   return object;
 }
 
@@ -47,7 +47,7 @@ Json list_of(const sdbus::Variant& value) {
   Json list = Json::array();
   for (const auto& item : value.get<std::vector<T>>()) {
     if constexpr (std::is_same_v<T, Dictionary> || std::is_same_v<T, sdbus::Variant>) {
-      list.push_back(to_json(item));
+      list.push_back(variant_json(item));
     } else {
       list.push_back(item);
     }
@@ -64,7 +64,7 @@ Json object_path_text(const sdbus::Variant& value) {
   return static_cast<std::string>(value.get<sdbus::ObjectPath>());
 }
 
-Json to_json(const sdbus::Variant& value) {
+Json variant_json(const sdbus::Variant& value) {
   using Reader = Json (*)(const sdbus::Variant&);
   static constexpr std::array<std::pair<std::string_view, Reader>, 20> readers{{
       {"s", plain<std::string>},
@@ -86,19 +86,19 @@ Json to_json(const sdbus::Variant& value) {
       {"av", list_of<sdbus::Variant>},
       {"aa{sv}", list_of<Dictionary>},
       {"a{ss}", [](const sdbus::Variant& v) { return Json(v.get<std::map<std::string, std::string>>()); }},
-      {"a{sv}", [](const sdbus::Variant& v) { return to_json(v.get<Dictionary>()); }},
+      {"a{sv}", [](const sdbus::Variant& v) { return variant_json(v.get<Dictionary>()); }},
   }};
   const std::string signature = value.peekValueType();
-  if (signature == "v") return to_json(value.get<sdbus::Variant>());
+  if (signature == "v") return variant_json(value.get<sdbus::Variant>());
   for (const auto& [type, read] : readers) {
     if (type == signature) return read(value);
   }
   return nullptr;  // a newer daemon's type: keys may be added, so an unknown one is no failure
 }
 
-Json to_json(const std::vector<Dictionary>& list) {
+Json variant_json(const std::vector<Dictionary>& list) {
   Json out = Json::array();
-  for (const Dictionary& dictionary : list) out.push_back(to_json(dictionary));
+  for (const Dictionary& dictionary : list) out.push_back(variant_json(dictionary));
   return out;
 }
 
@@ -187,20 +187,20 @@ Answer<Daemon> Daemon::connect() {
 }
 
 Answer<Json> Daemon::status() {
-  return answer([this] { return to_json(link_->call<Dictionary>(manager, "Status")); });
+  return answer([this] { return variant_json(link_->call<Dictionary>(manager, "Status")); });
 }
 
 Answer<Json> Daemon::policies() {
-  return answer([this] { return to_json(link_->call<std::vector<Dictionary>>(manager, "Policies")); });
+  return answer([this] { return variant_json(link_->call<std::vector<Dictionary>>(manager, "Policies")); });
 }
 
 Answer<Json> Daemon::reload() {
-  return answer([this] { return to_json(link_->call<Dictionary>(manager, "Reload")); });
+  return answer([this] { return variant_json(link_->call<Dictionary>(manager, "Reload")); });
 }
 
 Answer<Json> Daemon::preview(const std::vector<std::string>& policies,
                              const std::map<std::string, std::string>& caller) {
-  return answer([&] { return to_json(link_->call<Dictionary>(manager, "Preview", policies, caller)); });
+  return answer([&] { return variant_json(link_->call<Dictionary>(manager, "Preview", policies, caller)); });
 }
 
 Answer<std::string> Daemon::render(const std::string& world) {
@@ -215,7 +215,7 @@ Answer<Descriptor> Daemon::stream(const FilterFields& filter, Follow follow) {
 }
 
 Answer<Json> Daemon::evidence() {
-  return answer([this] { return to_json(link_->call<Dictionary>(flows, "Statistics")); });
+  return answer([this] { return variant_json(link_->call<Dictionary>(flows, "Statistics")); });
 }
 
 std::vector<std::string> Daemon::command_line() {

@@ -21,12 +21,12 @@
 namespace drywall::cli {
 namespace {
 
-enum class Report { table, json, sarif };
+enum class ReportFormat { table, json, sarif };
 
-struct Options {
+struct CheckOptions {
   std::vector<std::filesystem::path> paths;
   bool strict = false;
-  Report report = Report::table;
+  ReportFormat report = ReportFormat::table;
 };
 
 /// Quotes the line that each warning is about.
@@ -74,7 +74,7 @@ void print_for_people(const Diagnostics& diagnostics, std::size_t files) {
              counted(count(diagnostics, Severity::warning), "warning"));
 }
 
-Exit check(const Options& options) {
+Exit check(const CheckOptions& options) {
   const auto paths = options.paths.empty() ? std::vector{default_policy_directory()} : options.paths;
   const auto read = read_policy_files(paths);
   if (!read) {
@@ -83,13 +83,13 @@ Exit check(const Options& options) {
   }
   const Diagnostics diagnostics = diagnose(*read, options.paths.empty());
   switch (options.report) {
-    case Report::table:
+    case ReportFormat::table:
       print_for_people(diagnostics, read->files.size());
       break;
-    case Report::json:
+    case ReportFormat::json:
       print(to_json(diagnostics));
       break;
-    case Report::sarif:
+    case ReportFormat::sarif:
       print(sarif(diagnostics));
       break;
   }
@@ -100,9 +100,9 @@ Exit check(const Options& options) {
 }  // namespace
 
 Run declare_check(Arguments& arguments) {
-  static const std::map<std::string, Report> reports{
-      {"table", Report::table}, {"json", Report::json}, {"sarif", Report::sarif}};
-  auto options = std::make_shared<Options>();
+  static const std::map<std::string, ReportFormat> reports{
+      {"table", ReportFormat::table}, {"json", ReportFormat::json}, {"sarif", ReportFormat::sarif}};
+  auto options = std::make_shared<CheckOptions>();
   arguments.add("PATH", options->paths,
                 "Files or directories, read together as one policy directory; without any: this host's");
   arguments.add_flag("--strict", options->strict, "Exit 1 on warnings too");

@@ -185,7 +185,7 @@ struct Cursor {
   std::string word;
 };
 
-void print(const Offers& offers, const Cursor& cursor) {
+void print_offers(const Offers& offers, const Cursor& cursor) {
   for (const Offer& offer : offers) {
     const bool is_hint = offer.word.starts_with(':');
     if (!is_hint && !offer.word.starts_with(cursor.word)) continue;
@@ -206,15 +206,15 @@ Exit complete_in(const CLI::App& verb, const std::string& previous, const std::s
     const std::string name = word.substr(0, equals);
     const CLI::Option* const option = option_called(verb, name);
     if (option == nullptr) return Exit::yes;
-    print(values(verb.get_name(), name, option->get_type_name()),
-          behind_comma(word.substr(0, equals + 1), word.substr(equals + 1)));
+    print_offers(values(verb.get_name(), name, option->get_type_name()),
+                 behind_comma(word.substr(0, equals + 1), word.substr(equals + 1)));
   } else if (waiting != nullptr && takes_value(*waiting)) {
     const std::string name = waiting->get_lnames().empty() ? previous : "--" + waiting->get_lnames().front();
-    print(values(verb.get_name(), name, waiting->get_type_name()), behind_comma("", word));
+    print_offers(values(verb.get_name(), name, waiting->get_type_name()), behind_comma("", word));
   } else if (word.starts_with('-')) {
-    print(options_of(verb), {"", word});
+    print_offers(options_of(verb), {"", word});
   } else {
-    print(positionals_of(verb), {"", word});
+    print_offers(positionals_of(verb), {"", word});
   }
   return Exit::yes;
 }
@@ -224,7 +224,7 @@ Exit complete_in(const CLI::App& verb, const std::string& previous, const std::s
 Exit complete(const CLI::App& app, const std::vector<std::string>& words) {
   if (words.size() <= 1) {
     const std::string word = words.empty() ? "" : words.front();
-    print(word.starts_with('-') ? options_of(app) : verbs_of(app), {"", word});
+    print_offers(word.starts_with('-') ? options_of(app) : verbs_of(app), {"", word});
     return Exit::yes;
   }
   const CLI::App* const verb = verb_called(app, words.front());

@@ -11,7 +11,7 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct ConfirmOptions {
   EditOptions edit;
   std::string extend;
   bool accept_old_session = false;
@@ -38,7 +38,7 @@ Exit say_nothing_waits(const EditPlace& place) {
   return Exit::yes;
 }
 
-Exit extend(const EditPlace& place, EditRecord& record, const Options& options) {
+Exit extend(const EditPlace& place, EditRecord& record, const ConfirmOptions& options) {
   const auto time = parse_duration(options.extend);
   if (!time) {
     say(fmt::format("--extend {}: expected a time from 1s to 24h, such as 90s, 5m or 1h", options.extend));
@@ -61,7 +61,7 @@ Exit extend(const EditPlace& place, EditRecord& record, const Options& options) 
   return Exit::yes;
 }
 
-Exit confirm(const Options& options) {
+Exit confirm(const ConfirmOptions& options) {
   Answer<EditPlace> place = find_place(options.edit, NeedsDaemon::no);
   if (!place) return report(place.error());
   std::optional<EditRecord> armed;
@@ -95,7 +95,7 @@ Exit confirm(const Options& options) {
 }  // namespace
 
 Run declare_confirm(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ConfirmOptions>();
   add_output_options(arguments, options->edit.output, Wide::no);
   add_behalf_options(arguments, options->edit);
   arguments.add_flag("--dry-run", options->edit.dry_run, "Only show what would be done");

@@ -24,7 +24,7 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct DoctorOptions {
   std::string root = "/";
   std::string policy_directory;
   Output output;
@@ -170,7 +170,7 @@ void add_chains(const Surroundings& seen, const std::vector<OwnPlace>& own, Repo
   }
 }
 
-Report examine(const Options& options) {
+Report examine(const DoctorOptions& options) {
   Report report;
   Surroundings seen = look_around(options.root, nflog_group());
   Place place = ask_daemon(seen, report).value_or(Place{configured("node").value_or(""), default_policy_directory()});
@@ -262,7 +262,7 @@ void print_for_people(const Report& report) {
   for (const std::string& text : report.cannot_tell) say("cannot tell " + text);
 }
 
-Exit examine_and_print(const Options& options) {
+Exit examine_and_print(const DoctorOptions& options) {
   const Report report = examine(options);
   if (options.output.format == Format::json) {
     print_json(report);
@@ -278,7 +278,7 @@ Exit examine_and_print(const Options& options) {
 }  // namespace
 
 Run declare_doctor(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DoctorOptions>();
   arguments.add("--root", options->root, "Where the files lie that say what happens at boot, instead of /")
       .takes("DIR");
   arguments.add("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")

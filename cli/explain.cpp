@@ -29,7 +29,7 @@ struct GivenPacket {
   bool operator==(const GivenPacket&) const = default;
 };
 
-struct Options {
+struct ExplainOptions {
   std::string policy_directory;
   std::string flows;  // a file, or "-"
   std::string node;
@@ -71,7 +71,7 @@ Exit explain_lines(Worlds& worlds, std::istream& in, Why why) {
   return exit;
 }
 
-Exit explain_flows(Worlds& worlds, const Options& options) {
+Exit explain_flows(Worlds& worlds, const ExplainOptions& options) {
   std::ios::sync_with_stdio(false);
   if (options.flows == "-") return explain_lines(worlds, std::cin, options.wanted_reasons());
   std::ifstream file(options.flows);
@@ -82,7 +82,7 @@ Exit explain_flows(Worlds& worlds, const Options& options) {
   return explain_lines(worlds, file, options.wanted_reasons());
 }
 
-Exit explain_one(Worlds& worlds, const Passage& passage, const Options& options) {
+Exit explain_one(Worlds& worlds, const Passage& passage, const ExplainOptions& options) {
   const Fates fates = worlds.fates(passage);
   if (options.output.format == Format::json) {
     JsonWriter json;
@@ -179,7 +179,7 @@ Given<Passage> passage_of(const GivenPacket& given) {
 }
 
 /// Nothing, and told the user why, if the directory cannot be read, or does not say what was meant.
-std::optional<Inventory> read_inventory(const Options& options) {
+std::optional<Inventory> read_inventory(const ExplainOptions& options) {
   const std::string& given_directory = options.policy_directory;
   const auto directory = given_directory.empty() ? default_policy_directory() : std::filesystem::path(given_directory);
   const auto read = read_policy_files({directory});
@@ -197,7 +197,7 @@ std::optional<Inventory> read_inventory(const Options& options) {
   return std::move(parsed.inventory);
 }
 
-Exit explain(const Options& options) {
+Exit explain(const ExplainOptions& options) {
   const bool is_batch = !options.flows.empty();
   if (is_batch && options.packet != GivenPacket()) {
     say("with --flows the packets are in its lines: leave --src, --dst and what else describes one packet out");
@@ -241,7 +241,7 @@ void add_packet_options(Arguments& arguments, GivenPacket& packet) {
 }  // namespace
 
 Run declare_explain(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExplainOptions>();
   arguments.add("--policy-dir", options->policy_directory, "Judge by this directory; without it: this host's")
       .takes("DIR");
   arguments.add("--node", options->node, "Which node this is; without it every endpoint counts as local").takes("NAME");

@@ -20,7 +20,7 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct FlowsOptions {
   std::map<std::string, std::vector<std::string>> fields;  // by name of the filter field
   bool differs = false;
   Follow follow = Follow::no;
@@ -28,7 +28,7 @@ struct Options {
 };
 
 /// Several values of one field are alternatives, written with commas.
-FilterFields filter_of(const Options& options) {
+FilterFields filter_of(const FlowsOptions& options) {
   FilterFields filter;
   for (const auto& [name, values] : options.fields) {
     if (!values.empty()) filter[name] = fmt::format("{}", fmt::join(values, ","));
@@ -106,7 +106,7 @@ void print_table(const std::vector<std::string>& lines, bool wide) {
 enum class Unknown { tolerated, mistake };
 
 /// Says so if a --policy may mean more than one policy or, where `unknown` is a mistake, none.
-Exit complain_about_policies(const Options& options, const Json& policies, Unknown unknown) {
+Exit complain_about_policies(const FlowsOptions& options, const Json& policies, Unknown unknown) {
   const auto asked = options.fields.find("policy");
   if (asked == options.fields.end()) return Exit::yes;
   for (const std::string& text : asked->second) {
@@ -127,7 +127,7 @@ Exit complain_about_policies(const Options& options, const Json& policies, Unkno
   return Exit::yes;
 }
 
-Exit follow(Daemon& daemon, const Options& options, const Descriptor& stream) {
+Exit follow(Daemon& daemon, const FlowsOptions& options, const Descriptor& stream) {
   Following printer(options.output);
   const bool ended = for_each_line(stream, [&](const std::string& line) { printer.take(line); });
   say_what_was_lost(daemon);
@@ -135,7 +135,7 @@ Exit follow(Daemon& daemon, const Options& options, const Descriptor& stream) {
   return Exit::unreachable;
 }
 
-Exit list(Daemon& daemon, const Options& options, const Json& policies, const Descriptor& stream) {
+Exit list(Daemon& daemon, const FlowsOptions& options, const Json& policies, const Descriptor& stream) {
   const bool is_json = options.output.format == Format::json;
   std::vector<std::string> lines;  // of a table, whose columns are as wide as its widest row
   std::size_t number = 0;
@@ -159,7 +159,7 @@ Exit list(Daemon& daemon, const Options& options, const Json& policies, const De
   return Exit::yes;
 }
 
-Exit flows(const Options& options) {
+Exit flows(const FlowsOptions& options) {
   const FilterFields filter = filter_of(options);
   if (const auto mistake = mistake_in(filter)) {
     say(*mistake);
@@ -203,7 +203,7 @@ constexpr std::array fields{
 }  // namespace
 
 Run declare_flows(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<FlowsOptions>();
   for (const Field& field : fields) {
     arguments.add("--" + std::string(field.name), options->fields[field.name], field.help).takes(field.value).list();
   }

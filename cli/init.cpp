@@ -38,7 +38,7 @@ namespace fs = std::filesystem;
 constexpr const char* policy_name = "host-services.yaml";
 constexpr std::size_t most_bytes = 1U << 20U;
 
-struct Options {
+struct InitOptions {
   std::string root = "/";
   std::vector<std::string> labels;  // KEY=VALUE
   std::vector<std::uint16_t> ssh_ports;
@@ -88,7 +88,7 @@ std::optional<std::uint16_t> port_of_this_session() {
   return ports.empty() ? std::nullopt : std::optional(ports.front());
 }
 
-std::vector<std::uint16_t> ssh_ports(const Options& options, const std::vector<OpenPort>& open) {
+std::vector<std::uint16_t> ssh_ports(const InitOptions& options, const std::vector<OpenPort>& open) {
   constexpr std::uint16_t usual = 22;
   std::set<std::uint16_t> ports(options.ssh_ports.begin(), options.ssh_ports.end());
   if (ports.empty()) {
@@ -129,7 +129,7 @@ std::vector<std::string> read_interfaces() {
   return names;
 }
 
-std::optional<Labels> labels_of(const Options& options) {
+std::optional<Labels> labels_of(const InitOptions& options) {
   Labels labels;
   for (const std::string& text : options.labels) {
     const std::size_t equals = text.find('=');
@@ -198,7 +198,7 @@ FilePlan plan_policy(const fs::path& directory, InitPlan& plan) {
   return {FilePlan::Deed::write, path, first_policy(plan.choices), {}};
 }
 
-InitPlan make_plan(const Options& options, Labels labels) {
+InitPlan make_plan(const InitOptions& options, Labels labels) {
   InitPlan plan;
   const std::vector<OpenPort> open = read_open_ports();
   plan.choices = {std::move(labels), ssh_ports(options, open), open};
@@ -332,12 +332,12 @@ bool confirmed() {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-Exit finish(const InitPlan& plan, const Options& options, Exit exit, bool done) {
+Exit finish(const InitPlan& plan, const InitOptions& options, Exit exit, bool done) {
   if (options.output.format == Format::json) print(document_of(plan, done));
   return exit;
 }
 
-Exit init(const Options& options) {
+Exit init(const InitOptions& options) {
   const std::optional<Labels> labels = labels_of(options);
   if (!labels) return Exit::usage;
   const InitPlan plan = make_plan(options, *labels);
@@ -365,7 +365,7 @@ Exit init(const Options& options) {
 }  // namespace
 
 Run declare_init(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InitOptions>();
   arguments.add("--label", options->labels, "A label of this host's endpoint, KEY=VALUE (role=host); may be repeated")
       .takes("LABEL");
   arguments

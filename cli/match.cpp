@@ -10,12 +10,12 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct MatchOptions {
   std::string selector;
   std::vector<std::string> labels;  // KEY=VALUE
 };
 
-Exit match(const Options& options) {
+Exit match(const MatchOptions& options) {
   const auto selector = Selector::parse(options.selector);
   if (!selector) {
     const SelectorError& error = selector.error();
@@ -41,7 +41,7 @@ Exit match(const Options& options) {
 }  // namespace
 
 Run declare_match(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<MatchOptions>();
   arguments.add("SELECTOR", options->selector, "A selector, e.g. \"role == 'database' && has(env)\"").required();
   arguments.add("LABEL", options->labels, "The labels to judge, each KEY=VALUE");
   return [options] { return match(*options); };

@@ -11,7 +11,7 @@
 namespace drywall::cli {
 namespace {
 
-Json documented(const Json& policies) {
+Json documented_policies(const Json& policies) {
   Json list = Json::array();
   for (const Json& policy : policies) {
     Json entry = arranged(policy, {{"kind"},
@@ -130,7 +130,7 @@ Exit list(const Output& output) {
   const Answer<Json> policies = daemon->policies();
   if (!policies) return report(policies.error());
   if (output.format == Format::json) {
-    print(documented(*policies));
+    print(documented_policies(*policies));
   } else if (!policies->empty()) {
     print_table(*policies, output.wide);
   }

@@ -13,12 +13,12 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct PreviewOptions {
   Output output;
   std::vector<std::string> policies;
 };
 
-Json documented(const Json& preview) {
+Json documented_preview(const Json& preview) {
   Json document = arranged(preview, {{"policies"},
                                      {"content_sha256"},
                                      {"observed"},
@@ -37,7 +37,7 @@ Json documented(const Json& preview) {
   return document;
 }
 
-Exit show(const Options& options) {
+Exit show(const PreviewOptions& options) {
   Answer<Daemon> daemon = Daemon::connect();
   if (!daemon) return report(daemon.error());
   const Answer<std::vector<std::string>> named = staged_policies(*daemon, options.policies);
@@ -45,7 +45,7 @@ Exit show(const Options& options) {
   const Answer<Json> preview = daemon->preview(*named, caller_fields(find_caller(&*daemon, 0)));
   if (!preview) return report(preview.error());
   if (options.output.format == Format::json) {
-    print(documented(*preview));
+    print(documented_preview(*preview));
   } else if (at(*preview, "policies").empty()) {
     fmt::print("nothing is staged: there is nothing to preview\n");
   } else {
@@ -57,7 +57,7 @@ Exit show(const Options& options) {
 }  // namespace
 
 Run declare_preview(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PreviewOptions>();
   add_output_options(arguments, options->output, Wide::no);
   arguments.add("policy", options->policies, "Staged policies ([KIND/][NAMESPACE/]NAME); none: all of them")
       .takes("POLICY");

@@ -19,7 +19,7 @@ namespace {
 
 enum class Way { promote, demote };
 
-struct Options {
+struct PromoteOptions {
   EditOptions edit;
   std::vector<std::string> policies;
   bool accept = false;
@@ -119,7 +119,7 @@ std::optional<Exit> refuse_what_differs(const EditPlace& place, const std::vecto
   return Exit::no;
 }
 
-Exit run(const Options& options, Way way) {
+Exit run(const PromoteOptions& options, Way way) {
   Answer<EditPlace> place = find_place(options.edit, NeedsDaemon::yes);
   if (!place) return report(place.error());
   std::optional<Descriptor> lock;
@@ -159,7 +159,7 @@ Exit run(const Options& options, Way way) {
 }
 
 Run declare(Arguments& arguments, Way way) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PromoteOptions>();
   arguments.add("policy", options->policies, "[KIND/][NAMESPACE/]NAME; several become one generation")
       .takes("POLICY")
       .required();

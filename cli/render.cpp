@@ -18,14 +18,14 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct RenderVerbOptions {
   std::string policy_directory;
   std::string node;
   std::string world;  // empty: both
   Output output;
 };
 
-Exit print_text(const Options& options, const std::string& text) {
+Exit print_text(const RenderVerbOptions& options, const std::string& text) {
   if (options.output.format == Format::json) {
     print(Json{{"world", options.world.empty() ? Json() : Json(options.world)}, {"text", text}});
   } else {
@@ -39,7 +39,7 @@ Exit report_all(const Diagnostics& diagnostics) {
   return Exit::no;
 }
 
-Exit render_files(const Options& options) {
+Exit render_files(const RenderVerbOptions& options) {
   const std::filesystem::path directory =
       options.policy_directory.empty() ? default_policy_directory() : std::filesystem::path(options.policy_directory);
   const auto read = read_policy_files({directory});
@@ -62,7 +62,7 @@ Exit render_files(const Options& options) {
   return print_text(options, nft_text(*ruleset));
 }
 
-Exit render_daemon(const Options& options) {
+Exit render_daemon(const RenderVerbOptions& options) {
   Answer<Daemon> daemon = Daemon::connect();
   if (!daemon) return report(daemon.error());
   const Answer<std::string> text = daemon->render(options.world);
@@ -73,7 +73,7 @@ Exit render_daemon(const Options& options) {
 }  // namespace
 
 Run declare_render(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RenderVerbOptions>();
   arguments.add("--policy-dir", options->policy_directory, "Render this directory, without the daemon").takes("DIR");
   arguments
       .add("--node", options->node,

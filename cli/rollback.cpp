@@ -12,7 +12,7 @@
 namespace drywall::cli {
 namespace {
 
-struct Options {
+struct RollbackOptions {
   EditOptions edit;
   std::string when_due;
   bool force = false;
@@ -30,7 +30,7 @@ Exit refuse_changed(const std::vector<std::string>& names) {
 }
 
 /// An edit that waits to be confirmed.
-Exit take_back_armed(EditPlace& place, EditRecord record, const Options& options) {
+Exit take_back_armed(EditPlace& place, EditRecord record, const RollbackOptions& options) {
   std::vector<FileEdit> edits;
   for (const EditedFile& file : record.files)
     edits.push_back({place.called + '/' + file.name, file.after, file.before});
@@ -57,7 +57,7 @@ Exit take_back_armed(EditPlace& place, EditRecord record, const Options& options
 }
 
 /// To the generation before, however the one in force came about.
-Exit go_back(EditPlace& place, const Options& options) {
+Exit go_back(EditPlace& place, const RollbackOptions& options) {
   const DirectoryContents contents = read_directory(place.called);
   if (has_errors(contents.diagnostics)) {
     for (const Diagnostic& diagnostic : contents.diagnostics) fmt::print(stderr, "{}", to_string(diagnostic));
@@ -83,7 +83,7 @@ Exit go_back(EditPlace& place, const Options& options) {
   return carry_out(place, "rollback", *edits, options.edit);
 }
 
-Exit roll_back(const Options& options) {
+Exit roll_back(const RollbackOptions& options) {
   Answer<EditPlace> place = find_place(options.edit, NeedsDaemon::no);
   if (!place) return report(place.error());
   std::optional<EditRecord> armed;
@@ -95,7 +95,7 @@ Exit roll_back(const Options& options) {
 }  // namespace
 
 Run declare_rollback(Arguments& arguments) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RollbackOptions>();
   add_edit_options(arguments, options->edit, Confirmable::yes);
   arguments.add_flag("--force", options->force, "Also if files were changed since");
   arguments.add("--when-due", options->when_due, "Wait until this edit is confirmed or its time is over").hidden();

@@ -11,7 +11,7 @@
 namespace drywall::cli {
 namespace {
 
-Json documented(const Json& status) {
+Json documented_status(const Json& status) {
   Json document = arranged(status, {{"version"},
                                     {"node"},
                                     {"state"},
@@ -153,7 +153,7 @@ Exit show(const Output& output) {
   const Answer<Json> status = daemon->status();
   if (!status) return report(status.error());
   if (output.format == Format::json) {
-    print(documented(*status));
+    print(documented_status(*status));
   } else {
     print_table(*status);
     for (const Json& diagnostic : at(*status, "diagnostics")) {

@@ -29,7 +29,7 @@ constexpr const char* policy_interface = "org.drywall1.Policy";
 constexpr const char* reload_action = "org.drywall1.reload";
 constexpr const char* edit_action = "org.drywall1.edit";
 
-constexpr std::chrono::seconds retry_interval{3};
+constexpr std::chrono::seconds bus_retry_interval{3};
 constexpr std::chrono::seconds call_timeout{5};  // of our own calls, to the bus and to polkit
 constexpr std::chrono::milliseconds turn{20};    // of processing messages, before others have theirs
 constexpr std::size_t most_authorisations = 64;  // under way
@@ -459,9 +459,10 @@ void Bus::Connection::connect() {
     link.reset();
     drop();
     if (!told_missing_)
-      calls_.report(fmt::format("no D-Bus: {}; looking for it every {} s", error.getMessage(), retry_interval.count()));
+      calls_.report(
+          fmt::format("no D-Bus: {}; looking for it every {} s", error.getMessage(), bus_retry_interval.count()));
     told_missing_ = true;
-    retry_.restart(retry_interval);
+    retry_.restart(bus_retry_interval);
     return;
   }
   if (told_missing_) calls_.report("on D-Bus as org.drywall1");
@@ -485,9 +486,9 @@ void Bus::Connection::broke(const std::string& why) {
 void Bus::Connection::lost(const std::string& why) {
   if (!link_) return;
   drop();
-  calls_.report(fmt::format("D-Bus lost: {}; looking for it every {} s", why, retry_interval.count()));
+  calls_.report(fmt::format("D-Bus lost: {}; looking for it every {} s", why, bus_retry_interval.count()));
   told_missing_ = true;
-  retry_.restart(retry_interval);
+  retry_.restart(bus_retry_interval);
 }
 
 void Bus::Connection::attach() {

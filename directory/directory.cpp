@@ -27,11 +27,6 @@ constexpr std::size_t most_places = 256;  // directories watched
 constexpr std::size_t most_components = 4096;
 constexpr std::int64_t coarsest_time = 50'000'000;  // nanoseconds: file times go by the kernel's tick, at most 10 ms
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
-
 /// Opens a directory, borrowing nothing; nullptr and errno.
 Directory open_directory(const std::string& path) {
   Descriptor fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -28,7 +28,7 @@ namespace {
 using Json = nlohmann::json;
 using std::chrono::microseconds;
 
-constexpr int format_version = 1;
+constexpr int record_format = 1;
 constexpr std::size_t sha256_digits = 64;
 constexpr std::size_t most_record_bytes = 600U << 20U;  // twice all that a policy directory may hold, and names
 constexpr int most_attempts = 20;                       // to see a directory that nobody is writing
@@ -54,7 +54,7 @@ std::string record_path(const std::string& state_dir) {
   return edit_directory(state_dir) + "/record";
 }
 
-Failure damaged(const std::string& state_dir, std::string detail) {
+Failure damaged_record(const std::string& state_dir, std::string detail) {
   return {"read", record_path(state_dir), 0, std::move(detail)};
 }
 
@@ -99,7 +99,7 @@ std::string text_of(const EditRecord& record) {
     files.push_back(document_of(file));
     bytes += file.name + file.before.value_or("") + file.after.value_or("");
   }
-  const Json document{{"format", format_version},
+  const Json document{{"format", record_format},
                       {"id", record.id},
                       {"verb", record.verb},
                       {"by", hex(record.by)},
@@ -241,17 +241,17 @@ Result<std::optional<EditRecord>> read_edit_record(const std::string& state_dir)
   const std::string_view all = *text;
   const std::string_view signed_part = all.substr(std::min(all.size(), sha256_digits + 1));
   if (all.substr(0, sha256_digits) != sha256(signed_part)) {
-    return tl::unexpected(damaged(state_dir, "it is not what was written"));
+    return tl::unexpected(damaged_record(state_dir, "it is not what was written"));
   }
   const std::size_t line = std::min(signed_part.find('\n'), signed_part.size() - 1);
   const Json document = Json::parse(signed_part.substr(0, line), nullptr, false);
   try {  // the JSON library throws where a value is missing or of another type
-    if (document.at("format") != format_version) {
-      return tl::unexpected(damaged(state_dir, fmt::format("it is not of format {}", format_version)));
+    if (document.at("format") != record_format) {
+      return tl::unexpected(damaged_record(state_dir, fmt::format("it is not of format {}", record_format)));
     }
     return record_from(document, signed_part.substr(line + 1));
   } catch (const Json::exception&) {
-    return tl::unexpected(damaged(state_dir, "it is not what was written"));
+    return tl::unexpected(damaged_record(state_dir, "it is not what was written"));
   }
 }
 

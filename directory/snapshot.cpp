@@ -23,7 +23,7 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr int format_version = 2;  // 1 had no batch
+constexpr int snapshot_format = 2;  // 1 had no batch
 constexpr std::size_t most_manifest_bytes = 16U << 20U;
 constexpr std::size_t most_batch_bytes = 1U << 30U;
 constexpr std::size_t most_file_bytes = DirectoryLimits{}.file_bytes;
@@ -73,7 +73,7 @@ std::string manifest_of(const Snapshot& snapshot, std::span<const std::byte> bat
     total.add(entry["sha256"].get<std::string>());
     files.push_back(std::move(entry));
   }
-  const Json manifest{{"format", format_version},
+  const Json manifest{{"format", snapshot_format},
                       {"generation", snapshot.generation},
                       {"applied_at_us", snapshot.applied_at.time_since_epoch().count()},
                       {"rendering_sha256", snapshot.rendering},
@@ -143,7 +143,7 @@ std::int64_t format_of(const Json& json) {
 Failure newer(std::string operation, const std::string& path, std::int64_t format) {
   Failure failure =
       damaged(path, fmt::format("a newer Drywall wrote it (format {}, this one knows {}): install that again", format,
-                                format_version));
+                                snapshot_format));
   failure.operation = std::move(operation);
   return failure;
 }
@@ -157,7 +157,7 @@ Result<std::optional<Manifest>> read_manifest_in(const std::string& directory) {
   Json json = Json::parse(*text, nullptr, false);
   if (!json.is_object()) return tl::unexpected(damaged(path, "it is not a JSON object"));
   const std::int64_t format = format_of(json);
-  if (format > format_version) return tl::unexpected(newer("read", path, format));
+  if (format > snapshot_format) return tl::unexpected(newer("read", path, format));
   if (format < 1) return tl::unexpected(damaged(path, "it has no format"));
   return Manifest{directory, std::move(json)};
 }
@@ -229,7 +229,7 @@ Result<void> may_replace(const std::string& place) {
   const std::string path = place + "/manifest.json";
   const Result<std::string> text = read_file(path, most_manifest_bytes);
   const std::int64_t format = text ? format_of(Json::parse(*text, nullptr, false)) : 0;
-  if (format > format_version) return tl::unexpected(newer("replace", path, format));
+  if (format > snapshot_format) return tl::unexpected(newer("replace", path, format));
   return {};
 }
 

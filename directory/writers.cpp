@@ -9,15 +9,12 @@
 #include <memory>
 #include <optional>
 
+#include "directory/descriptor.h"
 #include "directory/directory.h"
 #include "directory/user.h"
 
 namespace drywall {
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
 
 std::string described_user(uid_t uid) {
   const std::optional<std::string> name = local_user_name(uid);
@@ -53,7 +50,7 @@ std::optional<Diagnostic> finding(const std::string& path, const struct stat& st
 
 Diagnostics foreign_writers(const std::string& directory) {
   Diagnostics out;
-  const std::unique_ptr<DIR, CloseDirectory> entries(opendir(directory.c_str()));
+  const Directory entries(opendir(directory.c_str()));
   struct stat status {};
   if (!entries || fstat(dirfd(entries.get()), &status) != 0) return out;
   if (std::optional<Diagnostic> found = finding(directory, status)) out.push_back(std::move(*found));

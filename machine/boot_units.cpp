@@ -23,7 +23,7 @@ constexpr std::array firewalls{"nftables.service",  "netfilter-persistent.servic
                                "firewalld.service", "ufw.service"};
 constexpr std::array own_units{"drywalld.service", "drywall-boot.service"};
 constexpr std::array nftables_files{"etc/nftables.conf", "etc/sysconfig/nftables.conf"};
-constexpr std::size_t most_bytes = 1U << 20U;
+constexpr std::size_t most_unit_bytes = 1U << 20U;
 constexpr std::size_t most_files = 1000;  // that files include
 
 std::optional<std::string> read_file(const fs::path& path) {
@@ -31,7 +31,7 @@ std::optional<std::string> read_file(const fs::path& path) {
   if (!fs::is_regular_file(path, error)) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
-  std::string text(most_bytes, '\0');
+  std::string text(most_unit_bytes, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
   return text;

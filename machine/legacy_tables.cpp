@@ -22,7 +22,7 @@
 namespace drywall {
 namespace {
 
-constexpr std::size_t most_bytes = 64U << 20U;
+constexpr std::size_t most_table_bytes = 64U << 20U;
 constexpr std::array<const char*, 5> hooks{"prerouting", "input", "forward", "output", "postrouting"};
 
 /// What one family's kernel interface looks like: the two differ in the size of the address match alone.
@@ -52,7 +52,7 @@ std::optional<RawTable> read_table(int fd, const TableInterface& kernel, const s
   name.copy(table.info.name, sizeof table.info.name - 1);
   socklen_t size = sizeof table.info;
   if (getsockopt(fd, kernel.level, IPT_SO_GET_INFO, &table.info, &size) != 0) return std::nullopt;
-  if (table.info.size > most_bytes) return std::nullopt;
+  if (table.info.size > most_table_bytes) return std::nullopt;
   std::vector<std::byte> answer(sizeof(ipt_get_entries) + table.info.size);
   ipt_get_entries request{};
   name.copy(request.name, sizeof request.name - 1);

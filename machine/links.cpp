@@ -23,7 +23,7 @@
 namespace drywall {
 namespace {
 
-constexpr int most_dumps = 8;  // tries while interfaces keep coming and going
+constexpr int most_link_dumps = 8;  // tries while interfaces keep coming and going
 
 /// Nothing for what is no IP address (AF_PACKET: the interface itself).
 std::optional<Address> address_of(const sockaddr* address) {
@@ -143,7 +143,8 @@ Result<std::vector<LinkMessage>> dump_links_once() {
 
 Result<std::vector<LinkMessage>> dump_links() {
   Result<std::vector<LinkMessage>> links = dump_links_once();
-  for (int tries = 1; tries < most_dumps && !links && links.error().error == EINTR; ++tries) links = dump_links_once();
+  for (int tries = 1; tries < most_link_dumps && !links && links.error().error == EINTR; ++tries)
+    links = dump_links_once();
   return links;
 }
 

@@ -18,7 +18,7 @@
 namespace drywall {
 namespace {
 
-constexpr int most_dumps = 8;  // tries while somebody else keeps changing the rules
+constexpr int most_rule_dumps = 8;  // tries while somebody else keeps changing the rules
 
 std::uint32_t word_of(Attribute payload) {
   std::uint32_t word = 0;
@@ -204,12 +204,12 @@ class RuleReader {
   std::optional<Translation> translation_;
 };
 
-class Socket {
+class DumpSocket {
  public:
-  Socket() : fd_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)) {}
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  ~Socket() {
+  DumpSocket() : fd_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)) {}
+  DumpSocket(const DumpSocket&) = delete;
+  DumpSocket& operator=(const DumpSocket&) = delete;
+  ~DumpSocket() {
     if (fd_ >= 0) close(fd_);
   }
   [[nodiscard]] int fd() const { return fd_; }
@@ -224,7 +224,7 @@ enum class Ended : std::uint8_t { whole, interrupted };
 /// Asks for all objects of a kind and calls `take` for each.
 ///   table, set  of whose elements; empty: all tables
 template <class Take>
-Result<Ended> dump(const Socket& socket, std::uint8_t family, int request_type,
+Result<Ended> dump(const DumpSocket& socket, std::uint8_t family, int request_type,
                    const std::pair<std::string, std::string>& of, const Take& take) {
   alignas(nlmsghdr) std::array<std::byte, 1024> buffer{};
   nlmsghdr* const header = mnl_nlmsg_put_header(buffer.data());
@@ -263,7 +263,7 @@ Result<Ended> dump(const Socket& socket, std::uint8_t family, int request_type,
 /// Everything that is there at one moment.
 class Reading {
  public:
-  Result<Ended> run(const Socket& socket) {
+  Result<Ended> run(const DumpSocket& socket) {
     const auto step = [&](int request, auto&& take) { return dump(socket, NFPROTO_UNSPEC, request, {}, take); };
     Result<Ended> ended = step(NFT_MSG_GETCHAIN, [&](const Message& message) { take_chain(message); });
     if (ended && *ended == Ended::whole)
@@ -335,8 +335,8 @@ class Reading {
 }  // namespace
 
 Result<std::vector<RuleChain>> read_nft_tables() {
-  for (int i = 0; i < most_dumps; ++i) {
-    const Socket socket;  // a new one each time: nothing of an earlier dump is left in it
+  for (int i = 0; i < most_rule_dumps; ++i) {
+    const DumpSocket socket;  // a new one each time: nothing of an earlier dump is left in it
     if (socket.fd() < 0) return tl::unexpected(Failure{"open", "the nf_tables socket", errno, {}});
     Reading reading;
     const Result<Ended> ended = reading.run(socket);

@@ -14,7 +14,6 @@
 namespace drywall {
 namespace {
 
-using yaml::Address;
 using yaml::Node;
 using yaml::Page;
 
@@ -53,7 +52,7 @@ std::optional<PolicyId> policy_in(const Node& resource) {
 /// A resource: a document, or an item of a list.
 struct Found {
   std::string file;
-  Address at;
+  yaml::Address at;
 };
 
 std::size_t index_of(const Node& mapping, std::string_view key) {
@@ -61,7 +60,7 @@ std::size_t index_of(const Node& mapping, std::string_view key) {
   return static_cast<std::size_t>(found - mapping.entries.begin());
 }
 
-const Node& node_at(const Page& page, const Address& at) {
+const Node& node_at(const Page& page, const yaml::Address& at) {
   const Node* node = &page.roots[at.root];
   for (const std::size_t step : at.steps) {
     node = node->type == yaml::Type::mapping ? &node->entries[step].second : &node->items[step];
@@ -121,7 +120,7 @@ class Editing {
     const Found found = *find(id);
     const Node* spec = resource(found).find("spec");
     if (spec == nullptr || spec->find(key) == nullptr) return;
-    Address at = found.at;
+    yaml::Address at = found.at;
     at.steps.insert(at.steps.end(), {index_of(resource(found), "spec"), index_of(*spec, key)});
     if (take(found.file, yaml::without_value(*pages_.at(found.file), at))) return;
     refuse_text(id, fmt::format("remove \"{}\" by hand first, and reload", key));
@@ -173,7 +172,7 @@ class Editing {
   }
 
   void write(const PolicyId& id, const Found& found, std::string_view key, std::string_view value) {
-    Address at = found.at;
+    yaml::Address at = found.at;
     at.steps.push_back(index_of(resource(found), key));
     if (take(found.file, yaml::with_scalar(*pages_.at(found.file), at, std::string(value)))) return;
     refuse_text(id, fmt::format("write \"{}: {}\" there by hand, and reload", key, value));

@@ -219,7 +219,7 @@ void check_name(Fields& rule) {
                       "choose a shorter name");
 }
 
-void read_rule(Document& document, const yaml::Node& node, Direction direction, std::vector<Rule>& rules) {
+void read_cluster_rule(Document& document, const yaml::Node& node, Direction direction, std::vector<Rule>& rules) {
   Reader& reader = document.reader;
   Fields fields(reader, &node, "a rule");
   if (!fields.present()) return;
@@ -242,7 +242,7 @@ void read_rule(Document& document, const yaml::Node& node, Direction direction, 
 std::vector<Rule> read_cluster_rules(Document& document, Fields& spec, Direction direction) {
   std::vector<Rule> rules;
   for (const yaml::Node& node : spec.items(to_string(direction), most_rules_of_kind)) {
-    read_rule(document, node, direction, rules);
+    read_cluster_rule(document, node, direction, rules);
   }
   return rules;
 }

@@ -18,7 +18,7 @@
 namespace drywall::reading {
 namespace {
 
-constexpr std::size_t most_ports = 1024;
+constexpr std::size_t most_failsafe_ports = 1024;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -79,7 +79,7 @@ std::optional<FailsafePort> read_failsafe_port(Reader& reader, const yaml::Node&
 std::optional<std::vector<FailsafePort>> read_failsafe_ports(Fields& spec, std::string_view key) {
   if (spec.find(key) == nullptr) return {};
   std::vector<FailsafePort> ports;
-  for (const yaml::Node& node : spec.items(key, most_ports)) {
+  for (const yaml::Node& node : spec.items(key, most_failsafe_ports)) {
     if (const auto port = read_failsafe_port(spec.reader(), node)) ports.push_back(*port);
   }
   return ports;

@@ -19,9 +19,9 @@
 namespace drywall::reading {
 namespace {
 
-constexpr std::size_t most_peers = 4096;    // of one rule; Kubernetes bounds only the whole document
-constexpr std::size_t most_ports = 4096;    // likewise
-constexpr std::size_t most_excepts = 4096;  // of one ipBlock
+constexpr std::size_t most_rule_peers = 4096;  // of one rule; Kubernetes bounds only the whole document
+constexpr std::size_t most_rule_ports = 4096;  // likewise
+constexpr std::size_t most_excepts = 4096;     // of one ipBlock
 constexpr double order_of_kubernetes = 1000;
 
 bool contains(const Prefix& outer, const Prefix& inner) {
@@ -94,7 +94,7 @@ EntityMatch read_peer(Reader& reader, const yaml::Node& node) {
 
 std::vector<EntityMatch> read_peers(Fields& rule, std::string_view key) {
   std::vector<EntityMatch> peers;
-  for (const yaml::Node& node : rule.items(key, most_peers)) peers.push_back(read_peer(rule.reader(), node));
+  for (const yaml::Node& node : rule.items(key, most_rule_peers)) peers.push_back(read_peer(rule.reader(), node));
   if (peers.empty()) peers.emplace_back();
   return peers;
 }
@@ -166,13 +166,13 @@ std::optional<PortEntry> read_port_entry(Reader& reader, const yaml::Node& node)
 
 std::vector<ProtocolPorts> read_ports(Fields& rule) {
   std::vector<PortEntry> entries;
-  for (const yaml::Node& node : rule.items("ports", most_ports)) {
+  for (const yaml::Node& node : rule.items("ports", most_rule_ports)) {
     if (auto entry = read_port_entry(rule.reader(), node)) entries.push_back(*std::move(entry));
   }
   return by_protocol(std::move(entries));
 }
 
-void read_rule(Document& document, const yaml::Node& node, Direction direction, std::vector<Rule>& rules) {
+void read_kubernetes_rule(Document& document, const yaml::Node& node, Direction direction, std::vector<Rule>& rules) {
   Reader& reader = document.reader;
   Fields fields(reader, &node, "a rule");
   if (!fields.present()) return;
@@ -192,7 +192,7 @@ void read_rule(Document& document, const yaml::Node& node, Direction direction, 
 std::vector<Rule> read_kubernetes_rules(Document& document, Fields& spec, Direction direction) {
   std::vector<Rule> rules;
   for (const yaml::Node& node : spec.items(to_string(direction), most_rules)) {
-    read_rule(document, node, direction, rules);
+    read_kubernetes_rule(document, node, direction, rules);
   }
   return rules;
 }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t most_endpoints = 100'000;
 constexpr std::size_t most_addresses = 100;
-constexpr std::size_t most_ports = 100;
+constexpr std::size_t most_slice_ports = 100;
 constexpr std::string_view service_label = "kubernetes.io/service-name";
 
 struct SlicePort {
@@ -24,7 +24,7 @@ struct SlicePort {
 
 std::vector<SlicePort> read_ports(Fields& slice) {
   std::vector<SlicePort> ports;
-  for (const yaml::Node& node : slice.items("ports", most_ports)) {
+  for (const yaml::Node& node : slice.items("ports", most_slice_ports)) {
     Fields fields(slice.reader(), &node, "a port");
     std::optional<Protocol> transport = protocol::tcp;
     if (const yaml::Node* written = fields.find("protocol"))
