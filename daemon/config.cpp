@@ -19,6 +19,7 @@
 namespace drywall {
 namespace {
 
+using reading::in_quotes;
 using reading::Place;
 using reading::Report;
 
@@ -26,11 +27,6 @@ constexpr std::chrono::milliseconds longest_quiet{1000};
 constexpr std::chrono::seconds longest_observation{366 * 86'400};
 constexpr unsigned most_flows = 1'000'000'000;
 constexpr std::size_t most_entries = 1000;  // of a list
-
-/// Goes before std::quoted, which argument-dependent lookup finds too.
-std::string quoted(const std::string& text) {
-  return reading::quoted(text);
-}
 
 Place place_of(const yaml::Node& node) {
   return {0, node.line, node.column, node.length};
@@ -76,7 +72,7 @@ struct Reader {
     for (const auto& [name, meaning] : words) {
       if (reading::equal_but_for_case(*came, name)) return meaning;
     }
-    report.error(place_of(value), "bad-value", fmt::format("{} is not {}", quoted(*came), reading::either(names)),
+    report.error(place_of(value), "bad-value", fmt::format("{} is not {}", in_quotes(*came), reading::either(names)),
                  reading::instead_of(*came, names));
     return std::nullopt;
   }
@@ -101,7 +97,7 @@ struct Reader {
     const std::optional<std::string> name = text(value, "a node name");
     if (!name) return;
     if (name->size() > reading::longest_name || !reading::is_dns_subdomain(*name)) {
-      report.error(place_of(value), "bad-value", fmt::format("{} is not a node name", quoted(*name)),
+      report.error(place_of(value), "bad-value", fmt::format("{} is not a node name", in_quotes(*name)),
                    "write lower-case letters, digits, '-' and '.'");
       return;
     }
@@ -112,7 +108,7 @@ struct Reader {
     const std::optional<std::string> path = text(value, "the path of a directory");
     if (!path) return;
     if (!path->starts_with('/')) {
-      report.error(place_of(value), "bad-value", fmt::format("{} is not an absolute path", quoted(*path)));
+      report.error(place_of(value), "bad-value", fmt::format("{} is not an absolute path", in_quotes(*path)));
       return;
     }
     config.policy_dir = *path;
@@ -132,7 +128,7 @@ struct Reader {
     const std::optional<unsigned> number = parse_number(digits, 100'000);
     const std::chrono::milliseconds duration{number.value_or(0) * (in_s ? 1000U : 1U)};
     if (!number || (!in_ms && !in_s) || duration > longest_quiet) {
-      report.error(place_of(value), "bad-value", fmt::format("{} is not a duration from 0ms to 1s", quoted(*came)),
+      report.error(place_of(value), "bad-value", fmt::format("{} is not a duration from 0ms to 1s", in_quotes(*came)),
                    "write milliseconds (200ms) or seconds (1s)");
       return;
     }
@@ -144,7 +140,7 @@ struct Reader {
     if (!came) return;
     const std::optional<unsigned> number = parse_number(*came, 65535);
     if (!number || *number == 0) {
-      report.error(place_of(value), "bad-value", fmt::format("{} is not a number from 1 to 65535", quoted(*came)));
+      report.error(place_of(value), "bad-value", fmt::format("{} is not a number from 1 to 65535", in_quotes(*came)));
       return;
     }
     config.nflog_group = static_cast<std::uint16_t>(*number);
@@ -167,7 +163,7 @@ struct Reader {
       return;
     }
     report.error(place_of(value), "bad-value",
-                 fmt::format("{} is not a number from {} to {}", quoted(*came), least, most));
+                 fmt::format("{} is not a number from {} to {}", in_quotes(*came), least, most));
   }
 
   void priorities(const yaml::Node& value) {
@@ -184,7 +180,7 @@ struct Reader {
       } else if (key.text == "filter") {
         priority(number, config.priorities.filter, -99, 80);
       } else {
-        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", quoted(key.text)),
+        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", in_quotes(key.text)),
                      "the keys of priorities are raw, mangle and filter");
       }
     }
@@ -200,7 +196,7 @@ struct Reader {
         ports.push_back(*port);
         continue;
       }
-      report.error(place_of(*item), "bad-failsafe", fmt::format("{} is not a failsafe port", quoted(*came)),
+      report.error(place_of(*item), "bad-failsafe", fmt::format("{} is not a failsafe port", in_quotes(*came)),
                    "write tcp:22, udp:10.0.0.0/8:53 or tcp:[2001:db8::]/32:22; no ports at all: none");
     }
     return ports;
@@ -215,7 +211,7 @@ struct Reader {
       const std::optional<std::string> came = text(*item, "the first letters of interface names, such as cali");
       if (!came) continue;
       if (!reading::is_interface_name(*came)) {
-        report.error(place_of(*item), "bad-value", fmt::format("no interface name begins with {}", quoted(*came)),
+        report.error(place_of(*item), "bad-value", fmt::format("no interface name begins with {}", in_quotes(*came)),
                      "write 1 to 15 letters, digits, '_', '.' or '-'; several prefixes as a list");
         continue;
       }
@@ -242,7 +238,7 @@ struct Reader {
     if (!came) return;
     const std::optional<std::chrono::seconds> duration = parse_seconds(*came);
     if (!duration || *duration > longest_observation) {
-      report.error(place_of(value), "bad-value", fmt::format("{} is not a duration from 0s to 366d", quoted(*came)),
+      report.error(place_of(value), "bad-value", fmt::format("{} is not a duration from 0s to 366d", in_quotes(*came)),
                    "write seconds (90s), minutes (15m), hours (1h) or days (7d)");
       return;
     }
@@ -255,7 +251,7 @@ struct Reader {
     const std::optional<unsigned> number = parse_number(*came, most_flows);
     if (!number) {
       report.error(place_of(value), "bad-value",
-                   fmt::format("{} is not a number from 0 to {}", quoted(*came), most_flows));
+                   fmt::format("{} is not a number from 0 to {}", in_quotes(*came), most_flows));
       return;
     }
     config.promotion.min_flows = *number;
@@ -273,7 +269,7 @@ struct Reader {
       } else if (key.text == "min_flows") {
         min_flows(child);
       } else {
-        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", quoted(key.text)),
+        report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", in_quotes(key.text)),
                      "the keys of promotion are min_observed and min_flows");
       }
     }
@@ -331,12 +327,12 @@ void read_key(Reader& reader, const yaml::SourceFile& file, const yaml::Node& ke
   if (known == keys.end()) {
     std::array<std::string_view, keys.size()> names;
     std::ranges::transform(keys, names.begin(), &Key::name);
-    reader.report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", quoted(key.text)),
+    reader.report.error(place_of(key), "unknown-key", fmt::format("unknown key {}", in_quotes(key.text)),
                         reading::instead_of(key.text, names));
     return;
   }
   if (value.type == yaml::Type::null) {
-    reader.report.error(place_of(key), "bad-value", fmt::format("{} has no value", quoted(key.text)),
+    reader.report.error(place_of(key), "bad-value", fmt::format("{} has no value", in_quotes(key.text)),
                         "write a value, or remove the key for its default");
     return;
   }

@@ -27,7 +27,7 @@ void check_tiers(const Draft& draft, Report& report) {
   for (const Mention& tier : draft.tiers_named) {
     if (draft.tiers.count(tier.name) != 0) continue;
     const std::string meant = did_you_mean(tier.name, known);
-    report.error(tier.at, "unknown-tier", fmt::format("there is no tier {}", quoted(tier.name)),
+    report.error(tier.at, "unknown-tier", fmt::format("there is no tier {}", in_quotes(tier.name)),
                  meant.empty() ? fmt::format("write a document of kind Tier with that name, or use {}", either(known))
                                : meant + " Or write a document of kind Tier with that name");
   }
@@ -37,7 +37,7 @@ void warn_of_namespace(const Mention& mention, Report& report) {
   report.warning(
       mention.at, "undeclared-namespace",
       fmt::format("no document declares the namespace {}: it has no labels and allows everything that no policy denies",
-                  quoted(mention.name)),
+                  in_quotes(mention.name)),
       fmt::format("write {{apiVersion: v1, kind: Namespace, metadata: {{name: {}}}}}", mention.name));
 }
 
@@ -59,7 +59,7 @@ void check_profiles(const Draft& draft, Report& report) {
     const std::string meant = did_you_mean(profile.name, views(draft.profiles));
     report.warning(
         profile.at, "undefined-profile",
-        fmt::format("nobody defines the profile {}: it denies whatever no policy allows", quoted(profile.name)),
+        fmt::format("nobody defines the profile {}: it denies whatever no policy allows", in_quotes(profile.name)),
         meant.empty() ? "write a document of kind Profile with that name" : meant);
   }
 }
@@ -89,8 +89,8 @@ void check_host_claims(const Draft& draft, Report& report) {
       if (claim->endpoint == winner->endpoint) continue;
       report.warning(claim->at, "shared-interface",
                      fmt::format("HostEndpoint {} does not govern {} of node {}: {} does ({}), its name is smaller",
-                                 quoted(claim->endpoint), describe(key.second), key.first, quoted(winner->endpoint),
-                                 to_string(report.location(winner->at))),
+                                 in_quotes(claim->endpoint), describe(key.second), key.first,
+                                 in_quotes(winner->endpoint), to_string(report.location(winner->at))),
                      "leave one of the two out, or give them different interfaces");
     }
   }
@@ -104,7 +104,7 @@ void check_workload_claims(const Draft& draft, Report& report) {
       report.error(
           claim->at, "shared-interface",
           fmt::format("the interface {} of node {} already belongs to WorkloadEndpoint {} ({})", key.second, key.first,
-                      quoted(claims.front()->endpoint), to_string(report.location(claims.front()->at))),
+                      in_quotes(claims.front()->endpoint), to_string(report.location(claims.front()->at))),
           "write the interface that leads to this workload");
     }
   }
@@ -133,7 +133,7 @@ void check_numeric_port_names(const Draft& draft, Report& report) {
       if (!all_digits(name) || declared.count(name) != 0) continue;
       report.error(
           report.place(rule.at), "ports-without-protocol",
-          fmt::format("port {} of this rule needs a protocol: no endpoint has a port of that name", quoted(name)),
+          fmt::format("port {} of this rule needs a protocol: no endpoint has a port of that name", in_quotes(name)),
           "write \"protocol: TCP\", UDP or SCTP in the same rule");
     }
   };

@@ -144,7 +144,7 @@ class Joining {
     const std::string name = id.ns.empty() ? id.name : id.ns + "/" + id.name;
     const bool made = id.kind == "Profile" && (id.name.starts_with("kns.") || id.name.starts_with("ksa."));
     report_.error(at, "duplicate-resource",
-                  fmt::format("{} {} is already written at {}", declaration.kind, reading::quoted(name),
+                  fmt::format("{} {} is already written at {}", declaration.kind, reading::in_quotes(name),
                               to_string(report_.location(first->second))),
                   made ? "a Namespace or ServiceAccount is such a profile: leave one of the two out"
                        : "leave one of the two out, or give it another name");

@@ -158,7 +158,7 @@ std::optional<PortEntry> read_named_entry(Fields& entry) {
                     });
   if (fits) return PortEntry{{}, Port{{}, std::string(*name)}};
   entry.reader().error(*entry.find("destinationNamedPort"), "bad-port",
-                       fmt::format("{} cannot be a port's name", quoted(*name)),
+                       fmt::format("{} cannot be a port's name", in_quotes(*name)),
                        "write up to 15 lower-case letters, digits and '-'");
   return {};
 }

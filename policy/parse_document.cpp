@@ -132,7 +132,7 @@ void report_unknown_kind(Reader& reader, const TypeMeta& type) {
                  std::string(known->help));
     return;
   }
-  reader.error(*type.kind_node, "unknown-kind", fmt::format("there is no kind {} here", quoted(type.kind)),
+  reader.error(*type.kind_node, "unknown-kind", fmt::format("there is no kind {} here", in_quotes(type.kind)),
                instead_of(type.kind, names_of_kinds()));
 }
 
@@ -146,7 +146,7 @@ void report_wrong_version(Reader& reader, const TypeMeta& type, const std::vecto
   if (type.api_version == "extensions/v1beta1") help = fmt::format("write \"apiVersion: {}\"", versions.back());
   if (type.api_version.starts_with("crd.projectcalico.org/")) help = fmt::format("write \"apiVersion: {}\"", calico);
   reader.error(*type.api_version_node, "wrong-api-version",
-               fmt::format("{} is not in the API {}", type.kind, quoted(type.api_version)), std::move(help));
+               fmt::format("{} is not in the API {}", type.kind, in_quotes(type.api_version)), std::move(help));
 }
 
 const Kind* recognise(Reader& reader, const TypeMeta& type) {

@@ -36,7 +36,7 @@ std::string read_interface(Fields& spec, Star star) {
   if (!name) return {};
   if (is_interface_name(*name) || (*name == "*" && star == Star::allowed)) return std::string(*name);
   spec.reader().error(*spec.find("interfaceName"), "bad-interface",
-                      fmt::format("{} cannot be the name of an interface", quoted(*name)),
+                      fmt::format("{} cannot be the name of an interface", in_quotes(*name)),
                       name->size() > 15 ? "a name has at most 15 characters: see \"ip link\""
                                         : "write up to 15 letters, digits, '_', '.' and '-': see \"ip link\"");
   return {};
@@ -125,7 +125,7 @@ void check_container_id(Fields& spec) {
   const auto text = spec.text("containerID");
   if (!text || is_container_id(*text)) return;
   spec.reader().error(*spec.find("containerID"), "bad-name",
-                      fmt::format("{} cannot be a container's id", quoted(*text)), "write letters, digits and '-'");
+                      fmt::format("{} cannot be a container's id", in_quotes(*text)), "write letters, digits and '-'");
 }
 
 bool is_mac(std::string_view text) {
@@ -141,7 +141,7 @@ bool is_mac(std::string_view text) {
 void check_mac(Fields& spec) {
   const auto text = spec.text("mac");
   if (!text || is_mac(*text)) return;
-  spec.reader().error(*spec.find("mac"), "bad-mac", fmt::format("{} is not a MAC address", quoted(*text)),
+  spec.reader().error(*spec.find("mac"), "bad-mac", fmt::format("{} is not a MAC address", in_quotes(*text)),
                       "write six pairs of hexadecimal digits: \"02:00:00:00:00:01\"");
 }
 

@@ -99,7 +99,7 @@ std::optional<std::vector<std::string>> read_prefixes(Fields& spec) {
       continue;
     }
     spec.reader().error(*spec.find("interfacePrefix"), "bad-interface",
-                        fmt::format("{} cannot begin the name of an interface", quoted(prefix)),
+                        fmt::format("{} cannot begin the name of an interface", in_quotes(prefix)),
                         "write for example \"cali,tap\"");
   }
   return prefixes;
@@ -132,7 +132,7 @@ std::optional<LogRate> read_log_rate(Fields& spec) {
   const auto [stop, error] = std::from_chars(text->data(), text->data() + slash, count);
   if (unit != units.end() && error == std::errc{} && stop == text->data() + slash && count >= 1 && count <= 9999)
     return LogRate{count, unit->second};
-  spec.reader().error(*spec.find("logActionRateLimit"), "bad-rate", fmt::format("{} is no rate", quoted(*text)),
+  spec.reader().error(*spec.find("logActionRateLimit"), "bad-rate", fmt::format("{} is no rate", in_quotes(*text)),
                       "write for example \"100/second\"; the units are second, minute, hour and day, the most is 9999");
   return {};
 }
@@ -148,7 +148,7 @@ void read_felix_configuration(Document& document) {
   if (document.metadata.name != "default") {
     document.reader.error(
         document.metadata.at, "bad-name",
-        fmt::format("only the FelixConfiguration \"default\" is read, this is {}", quoted(document.metadata.name)),
+        fmt::format("only the FelixConfiguration \"default\" is read, this is {}", in_quotes(document.metadata.name)),
         "write \"name: default\"");
   }
   HostSettings settings;

@@ -42,7 +42,7 @@ EntityMatch read_ip_block(Reader& reader, const yaml::Node& node) {
     if (!hole || !block) continue;
     if (!contains(*block, *hole)) {
       reader.error(except, "except-outside-cidr",
-                   fmt::format("{} is not a part of {}", quoted(except.text), quoted(cidr->text)),
+                   fmt::format("{} is not a part of {}", in_quotes(except.text), in_quotes(cidr->text)),
                    "write blocks that lie inside cidr and are smaller");
       continue;
     }
@@ -111,7 +111,7 @@ std::string help_for_port(std::string_view text) {
 
 std::optional<Port> read_name_of_port(Reader& reader, const yaml::Node& node) {
   if (is_port_name(node.text)) return Port{{}, node.text};
-  reader.error(node, "bad-port", fmt::format("{} is neither a port nor a port's name", quoted(node.text)),
+  reader.error(node, "bad-port", fmt::format("{} is neither a port nor a port's name", in_quotes(node.text)),
                help_for_port(shortened(node.text)));
   return {};
 }

@@ -36,7 +36,7 @@ std::vector<std::string> read_values(Fields& expression) {
       values.push_back(fmt::format("'{}'", *text));
       continue;
     }
-    expression.reader().error(node, "bad-label-value", fmt::format("{} cannot be a label's value", quoted(*text)),
+    expression.reader().error(node, "bad-label-value", fmt::format("{} cannot be a label's value", in_quotes(*text)),
                               "write up to 63 letters, digits, '-', '_' and '.'");
   }
   return values;
@@ -51,7 +51,7 @@ std::optional<std::string> read_key(Fields& expression) {
   const auto key = expression.reader().text(*node, "key");
   if (!key) return {};
   if (is_qualified_name(*key)) return std::string(*key);
-  expression.reader().error(*node, "bad-label-key", fmt::format("{} cannot be a label's name", quoted(*key)),
+  expression.reader().error(*node, "bad-label-key", fmt::format("{} cannot be a label's name", in_quotes(*key)),
                             "write up to 63 letters, digits, '-', '_' and '.', optionally after \"DNS-NAME/\"");
   return {};
 }

@@ -81,7 +81,7 @@ std::optional<std::string> read_name(Fields& metadata, NameForm form) {
   }
   if (!fits(*name, form)) {
     const std::string better = mended(*name, form);
-    reader.error(*node, "bad-name", fmt::format("{} cannot be a name here: only {}", quoted(*name), describe(form)),
+    reader.error(*node, "bad-name", fmt::format("{} cannot be a name here: only {}", in_quotes(*name), describe(form)),
                  better.empty() ? "" : fmt::format("write {}", better));
     return {};
   }
@@ -103,7 +103,7 @@ std::string read_namespace(Fields& metadata, Scope scope) {
   if (!name) return "default";
   if (!is_dns_label(*name) || name->size() > longest_label) {
     reader.error(*node, "bad-name",
-                 fmt::format("{} cannot be a namespace: only {}, at most {} characters", quoted(*name),
+                 fmt::format("{} cannot be a namespace: only {}, at most {} characters", in_quotes(*name),
                              describe(NameForm::label), longest_label));
     return "default";
   }
@@ -142,7 +142,7 @@ Labels read_labels(Reader& reader, const yaml::Node& node, std::string_view what
   Labels labels;
   for (const auto& [key, value] : entries(reader, node, what)) {
     if (!is_qualified_name(key.text)) {
-      reader.error(key, "bad-label-key", fmt::format("{} cannot be a label's name", quoted(key.text)),
+      reader.error(key, "bad-label-key", fmt::format("{} cannot be a label's name", in_quotes(key.text)),
                    "write up to 63 letters, digits, '-', '_' and '.', optionally after \"DNS-NAME/\"");
       continue;
     }
@@ -153,7 +153,7 @@ Labels read_labels(Reader& reader, const yaml::Node& node, std::string_view what
     const auto text = reader.text(value, "a label's value");
     if (!text) continue;
     if (!is_label_value(*text)) {
-      reader.error(value, "bad-label-value", fmt::format("{} cannot be a label's value", quoted(*text)),
+      reader.error(value, "bad-label-value", fmt::format("{} cannot be a label's value", in_quotes(*text)),
                    "write up to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit");
       continue;
     }
@@ -170,7 +170,7 @@ std::map<std::string, std::string> read_annotations(Reader& reader, const yaml::
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     if (!is_qualified_name(lower)) {
-      reader.error(key, "bad-annotation-key", fmt::format("{} cannot be an annotation's name", quoted(key.text)),
+      reader.error(key, "bad-annotation-key", fmt::format("{} cannot be an annotation's name", in_quotes(key.text)),
                    "write up to 63 letters, digits, '-', '_' and '.', optionally after \"DNS-NAME/\"");
       continue;
     }
@@ -191,7 +191,7 @@ std::string read_reference(Reader& reader, const yaml::Node& node, std::string_v
   if (!name) return {};
   if (name->size() <= longest_name && is_dns_subdomain(*name)) return std::string(*name);
   reader.error(node, "bad-name",
-               fmt::format("{} {} is not a name: only {}, at most {} characters", what, quoted(*name),
+               fmt::format("{} {} is not a name: only {}, at most {} characters", what, in_quotes(*name),
                            describe(NameForm::subdomain), longest_name));
   return {};
 }

@@ -34,19 +34,20 @@ std::optional<Prefix> read_net(Reader& reader, const yaml::Node& node, NetForm f
   if (const auto address = parse_address(*text)) {
     const Prefix host = host_prefix(*address);
     if (form == NetForm::any) return host;
-    reader.error(node, "bare-address", fmt::format("{} is an address, expected a block of addresses", quoted(*text)),
+    reader.error(node, "bare-address", fmt::format("{} is an address, expected a block of addresses", in_quotes(*text)),
                  fmt::format("write {}", to_string(host)));
     return {};
   }
   const auto prefix = parse_prefix(*text);
   if (!prefix) {
-    reader.error(node, "bad-cidr", fmt::format("{} is not a block of addresses", quoted(*text)), help_for_net(*text));
+    reader.error(node, "bad-cidr", fmt::format("{} is not a block of addresses", in_quotes(*text)),
+                 help_for_net(*text));
     return {};
   }
   const Prefix block = masked(*prefix);
   if (form == NetForm::masked && block != *prefix) {
     reader.error(node, "host-bits",
-                 fmt::format("{} has address bits beyond its length {}", quoted(*text), prefix->length),
+                 fmt::format("{} has address bits beyond its length {}", in_quotes(*text), prefix->length),
                  fmt::format("write {} for the block, or {} for the one address", to_string(block),
                              to_string(host_prefix(prefix->base))));
     return {};
@@ -59,7 +60,7 @@ std::optional<Address> read_address(Reader& reader, const yaml::Node& node, std:
   if (!text) return {};
   if (const auto address = parse_address(*text)) return address;
   const auto prefix = parse_prefix(*text);
-  reader.error(node, "bad-address", fmt::format("{} must be an IP address, found {}", what, quoted(*text)),
+  reader.error(node, "bad-address", fmt::format("{} must be an IP address, found {}", what, in_quotes(*text)),
                prefix ? fmt::format("leave out the length: {}", to_string(prefix->base))
                       : "write an address such as 192.0.2.1 or 2001:db8::1");
   return {};
@@ -71,7 +72,7 @@ std::optional<Address> read_host_net(Reader& reader, const yaml::Node& node, std
   if (const auto address = parse_address(*text)) return address;
   const auto prefix = parse_prefix(*text);
   if (prefix && prefix->length == bits_of(prefix->base.family)) return prefix->base;
-  reader.error(node, "not-one-address", fmt::format("{} must be one address, found {}", what, quoted(*text)),
+  reader.error(node, "not-one-address", fmt::format("{} must be one address, found {}", what, in_quotes(*text)),
                prefix ? fmt::format("write {}", to_string(host_prefix(prefix->base)))
                       : "write ADDRESS/32 or ADDRESS/128, such as 192.0.2.1/32");
   return {};

@@ -56,7 +56,7 @@ void check_performance_hints(Fields& spec) {
   for (const yaml::Node& node : spec.items("performanceHints", most)) {
     if (!spec.reader().word(node, "a performance hint", "bad-hint", {"AssumeNeededOnEveryNode"})) continue;
     if (std::exchange(seen, true)) {
-      spec.reader().error(node, "duplicate-entry", fmt::format("{} is listed twice", quoted(node.text)),
+      spec.reader().error(node, "duplicate-entry", fmt::format("{} is listed twice", in_quotes(node.text)),
                           "leave one out");
     }
   }
@@ -141,7 +141,7 @@ void report_staged_action(Reader& reader, const yaml::Node& node, PolicyKind kin
   }
   const std::string_view staged = staged_file_kind(kind);
   reader.error(node, code,
-               fmt::format("{} is enforced, but its stagedAction is {}", file_kind(kind), quoted(node.text)),
+               fmt::format("{} is enforced, but its stagedAction is {}", file_kind(kind), in_quotes(node.text)),
                staged.empty() ? "leave the line out: this kind cannot be staged"
                               : fmt::format("write \"kind: {}\", or leave the line out", staged));
 }
@@ -199,9 +199,10 @@ bool refuse_fields_of_deletion(Fields& spec, std::initializer_list<std::string_v
   for (const auto& [key, value] : spec.node().entries) {
     if (std::find(allowed.begin(), allowed.end(), key.text) != allowed.end() || is_zero(value)) continue;
     fits = false;
-    spec.reader().error(key, "deletion-with-rules",
-                        fmt::format("stagedAction Delete announces a deletion, so {} means nothing", quoted(key.text)),
-                        "leave the field out, or write \"stagedAction: Set\" to announce a change");
+    spec.reader().error(
+        key, "deletion-with-rules",
+        fmt::format("stagedAction Delete announces a deletion, so {} means nothing", in_quotes(key.text)),
+        "leave the field out, or write \"stagedAction: Set\" to announce a change");
   }
   return fits;
 }

@@ -59,7 +59,8 @@ std::optional<std::uint16_t> port_number(std::string_view text) {
 }
 
 void report_bad_number(Reader& reader, const yaml::Node& node, std::string_view text) {
-  reader.error(node, "bad-port", fmt::format("port {} does not exist", quoted(text)), "write a number from 1 to 65535");
+  reader.error(node, "bad-port", fmt::format("port {} does not exist", in_quotes(text)),
+               "write a number from 1 to 65535");
 }
 
 /// `first:last`, both of digits.
@@ -210,7 +211,7 @@ std::optional<std::uint16_t> read_port_number(Reader& reader, const yaml::Node& 
 
 std::optional<std::string> read_port_name(Reader& reader, const yaml::Node& node, std::string_view text) {
   if (is_port_name(text) || (all_digits(text) && text.size() <= 15)) return std::string(text);
-  reader.error(node, "bad-port", fmt::format("{} is neither a port, a range nor a port's name", quoted(text)),
+  reader.error(node, "bad-port", fmt::format("{} is neither a port, a range nor a port's name", in_quotes(text)),
                help_for_port(text));
   return {};
 }

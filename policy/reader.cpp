@@ -158,7 +158,7 @@ std::string found(const yaml::Node& node) {
   }
   switch (meaning_of(node)) {
     case Meaning::text:
-      return quoted(node.text);
+      return in_quotes(node.text);
     case Meaning::integer:
     case Meaning::number:
       return fmt::format("the number {}", shortened(node.text));
@@ -381,7 +381,8 @@ void Fields::hint(std::initializer_list<std::string_view> keys, std::string_view
 
 void Fields::missing(std::string_view key, std::string help) {
   if (node_ == nullptr) return;
-  reader_->error(*node_, "missing-field", fmt::format("{} needs the field {}", where_, quoted(key)), std::move(help));
+  reader_->error(*node_, "missing-field", fmt::format("{} needs the field {}", where_, in_quotes(key)),
+                 std::move(help));
 }
 
 void Fields::done() {
@@ -390,7 +391,7 @@ void Fields::done() {
   for (const auto& [key, value] : node_->entries) {
     if (knows(key.text)) continue;
     if (unknown++ > most_diagnostics) return;  // finding what was meant is costly
-    reader_->error(key, "unknown-field", fmt::format("{} has no field {}", where_, quoted(key.text)),
+    reader_->error(key, "unknown-field", fmt::format("{} has no field {}", where_, in_quotes(key.text)),
                    help_for(key.text));
   }
 }

@@ -45,7 +45,7 @@ std::size_t edits(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   constexpr std::size_t most = 60;
   std::size_t count = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -10,7 +10,7 @@
 namespace drywall::reading {
 
 /// The text in double quotes, cut after 60 code points: for messages.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 /// The beginning of the text, at most `most` bytes of whole code points.
 [[nodiscard]] std::string_view shortened(std::string_view text, std::size_t most = 40);

@@ -30,7 +30,7 @@ struct Stop {
 constexpr std::size_t most_diagnostics = 100;  // of one file; who has more of them does not read them
 constexpr std::size_t longest_quote = 40;      // bytes of the user's text that a message repeats
 
-std::string quoted(std::string_view text) {
+std::string shortly_quoted(std::string_view text) {
   std::size_t end = std::min(text.size(), longest_quote);
   while (end < text.size() && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
   return fmt::format("\"{}{}\"", text.substr(0, end), end < text.size() ? "..." : "");
@@ -261,7 +261,7 @@ class Builder final : public YAML::EventHandler {
     const std::string_view tag = text_.bytes().substr(offset, end - offset);
     const std::string_view line = text_.bytes().substr(offset, end_of_line(offset) - offset);
     report(offset, end,
-           {"yaml-tag", fmt::format("{} is a YAML tag, which policies do not have", quoted(tag)),
+           {"yaml-tag", fmt::format("{} is a YAML tag, which policies do not have", shortly_quoted(tag)),
             fmt::format("if it is meant as text, put the whole value in quotes{}", in_quotes(line))});
   }
 
@@ -388,7 +388,7 @@ class Builder final : public YAML::EventHandler {
     const bool begins_document = top && (key.text == "apiVersion" || key.text == "kind");
     report(text_.diagnostic(
         key, {"duplicate-key",
-              fmt::format("key {} is given twice in one mapping, first at {}:{}", quoted(key.text), first.line,
+              fmt::format("key {} is given twice in one mapping, first at {}:{}", shortly_quoted(key.text), first.line,
                           first.column),
               begins_document ? "two documents need a line `---` between them" : "remove one of the two"}));
   }
