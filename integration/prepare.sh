@@ -2,6 +2,8 @@
 # shellcheck shell=bash
 # Installs what is missing and builds. Sourced by what a newcomer runs: integration/demo, integration/playground, tests/run.
 
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH" # what the packages install, before what a user has put there
+
 packages_to_build=(g++ cmake ninja-build pkg-config libyaml-cpp-dev libnftnl-dev libmnl-dev libnetfilter-log-dev
   libsdbus-c++-dev libsystemd-dev libsqlite3-dev libfmt-dev libexpected-dev libcli11-dev nlohmann-json3-dev libgtest-dev)
 packages_to_run=(dbus-daemon iproute2 nftables python3)
