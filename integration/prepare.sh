@@ -10,6 +10,7 @@ packages_to_run=(dbus-daemon iproute2 nftables python3)
 packages_to_test=(clang-format shellcheck iptables mandoc zsh fish python3-dbus libglib2.0-bin systemd polkitd ansible-core
   openssh-client curl patch)
 packages_to_package=(debhelper dpkg-dev mmdebstrap systemd-container lintian rpm rpmlint)
+packages_for_vm=(qemu-system-x86 e2fsprogs)
 packages_that_start_daemons=(firewalld ufw openssh-server) # tested beside; installed only where installing starts nothing
 packages_to_fuzz=(clang libclang-rt-dev)
 

@@ -10,7 +10,7 @@
 #   reboot                and waits until it is up again
 #   log_in USER COMMAND   from the neighbour, by ssh and key, as root or admin (who may sudo)
 #   can_log_in
-#   fail, passed, skip, eventually
+#   fail, skip, and what watch.sh has
 
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -19,6 +19,7 @@ release=${1:-$this_release}
 build=$(realpath -m "${DRYWALL_BUILD:-$here/../build}")
 roots=${DRYWALL_ROOTS:-$build/roots}
 . "$here/container/boot.sh"
+. "$here/container/watch.sh"
 
 skip() { echo "$*" && exit 77; }
 fail() {
@@ -30,15 +31,6 @@ fail() {
     tail -n 20 "$container_files/console"
   } >&2
   exit 1
-}
-passed() { echo "ok: $*"; }
-eventually() { # SECONDS COMMAND...
-  local until=$(($(date +%s) + $1))
-  shift
-  until "$@"; do
-    [ "$(date +%s)" -lt "$until" ] || return 1
-    sleep 0.05
-  done
 }
 
 [ "$(id -u)" -eq 0 ] || skip "only root can boot a container"
@@ -119,22 +111,7 @@ host_start() {
   plug_in >/dev/null 2>&1 &
   background+=($!)
   container_start "$name" "$roots/$release" || skip "systemd-nspawn cannot boot a container here"
-  cat >"$container_files/root/etc/systemd/system/test-network.service" <<'END'
-[Unit]
-DefaultDependencies=no
-After=network-pre.target
-Wants=network.target
-Before=network.target
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/bin/sh -c '[ ! -e /etc/watch.nft ] || exec /usr/sbin/nft -f /etc/watch.nft'
-ExecStart=/bin/ip link set host0 name eth0
-ExecStart=/bin/ip addr add 10.77.9.1/24 dev eth0
-ExecStart=/bin/ip link set eth0 up
-[Install]
-WantedBy=multi-user.target
-END
+  cp "$here/container/test-network.service" "$container_files/root/etc/systemd/system/"
   [ ! -e "$work/watch.nft" ] || cp "$work/watch.nft" "$container_files/root/etc/watch.nft"
   inside systemctl daemon-reload
   inside systemctl enable --quiet --now test-network
