@@ -3,13 +3,18 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
 #include <thread>
 
 #include "cli/program.h"
@@ -18,6 +23,7 @@
 namespace drywall::cli {
 namespace {
 
+constexpr int consoles = 6;                      // /dev/tty1 and on
 constexpr std::chrono::milliseconds pause{200};  // between two looks at the record: its deadline can move
 
 std::vector<char*> arguments(std::vector<std::string>& words) {
@@ -25,6 +31,15 @@ std::vector<char*> arguments(std::vector<std::string>& words) {
   for (std::string& word : words) out.push_back(word.data());
   out.push_back(nullptr);
   return out;
+}
+
+/// To a terminal whose owner takes messages: its group may write to it (mesg(1)). One that does not take them now gets
+/// none.
+void say_at(const std::string& terminal, const std::string& text) {
+  struct stat status {};
+  const Descriptor fd(open(terminal.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd || isatty(fd.get()) == 0 || fstat(fd.get(), &status) != 0 || (status.st_mode & S_IWGRP) == 0) return;
+  std::ignore = write(fd.get(), text.data(), text.size());
 }
 
 /// Whether it did what it was to do.
@@ -116,8 +131,15 @@ bool load_once(std::vector<std::string> daemon) {
   return run(std::move(daemon));
 }
 
+// Not by wall(1): since util-linux 2.40 it asks logind for terminals, which knows none of a login by ssh.
 void tell_everybody(const std::string& text) {
-  std::ignore = run({"wall"}, text);
+  std::string said = "\r\n\a";
+  for (const char c : text + "\n") said += c == '\n' ? "\r\n" : std::string(1, std::iscntrl(c) != 0 ? '?' : c);
+  for (int i = 1; i <= consoles; ++i) say_at("/dev/tty" + std::to_string(i), said);
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/pts", unreadable)) {
+    if (entry.path().filename() != "ptmx") say_at(entry.path(), said);
+  }
 }
 
 }  // namespace drywall::cli
