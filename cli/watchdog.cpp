@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -43,8 +42,8 @@ void say_at(const std::string& terminal, const std::string& text) {
 }
 
 /// Whether it did what it was to do.
-bool run(std::vector<std::string> words, const std::string& input = {}) {
-  const std::optional<Ran> ran = run_program(std::move(words), input);
+bool run(std::vector<std::string> words) {
+  const std::optional<Ran> ran = run_program(std::move(words));
   return ran && ran->status == 0;
 }
 
@@ -73,7 +72,7 @@ bool start_unit(std::vector<std::string> command, const std::string& id) {
 
 ///   follows  the kernel does
 std::string rolled_back_text(const EditRecord& record, bool follows) {
-  return fmt::format("drywall: {} by {} was not confirmed in time and is rolled back: {}.\n", record.verb, record.by,
+  return fmt::format("drywall: {} by {} was not confirmed in time and is rolled back: {}.", record.verb, record.by,
                      follows ? "the policy is what it was before"
                              : "the files are what they were before, but nothing could put them in force");
 }
@@ -133,12 +132,12 @@ bool load_once(std::vector<std::string> daemon) {
 
 // Not by wall(1): since util-linux 2.40 it asks logind for terminals, which knows none of a login by ssh.
 void tell_everybody(const std::string& text) {
-  std::string said = "\r\n\a";
-  for (const char c : text + "\n") said += c == '\n' ? "\r\n" : std::string(1, std::iscntrl(c) != 0 ? '?' : c);
+  const std::string said = fmt::format("\r\n\a{}\r\n", harmless(text));
   for (int i = 1; i <= consoles; ++i) say_at("/dev/tty" + std::to_string(i), said);
   std::error_code unreadable;
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/pts", unreadable)) {
-    if (entry.path().filename() != "ptmx") say_at(entry.path(), said);
+  for (std::filesystem::directory_iterator at("/dev/pts", unreadable), end; !unreadable && at != end;
+       at.increment(unreadable)) {
+    if (at->path().filename() != "ptmx") say_at(at->path(), said);
   }
 }
 

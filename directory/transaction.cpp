@@ -27,7 +27,8 @@ bool is_ours(std::uint32_t uid) {
   return uid == 0 || uid == geteuid();
 }
 
-Result<Descriptor> open_policy_directory(const std::string& path) {
+/// One that is no link itself: what is written to it goes where its name says.
+Result<Descriptor> open_unlinked_directory(const std::string& path) {
   Descriptor directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
   if (!directory) return tl::unexpected(Failure{"open", path, errno, {}});
   return directory;
@@ -100,7 +101,7 @@ Result<bool> put_file(int directory, const std::string& directory_name, const Ed
 }
 
 Result<std::vector<std::string>> put_files(const EditRecord& record, Side side) {
-  const Result<Descriptor> directory = open_policy_directory(record.directory);
+  const Result<Descriptor> directory = open_unlinked_directory(record.directory);
   if (!directory) return tl::unexpected(directory.error());
   std::vector<std::string> saved;
   for (const EditedFile& file : record.files) {
@@ -145,7 +146,7 @@ Result<Descriptor> lock_edits(const std::string& state_dir, Patience patience) {
 }
 
 Result<std::vector<EditedFile>> inspect_files(const std::string& directory, std::span<const FileEdit> edits) {
-  const Result<Descriptor> opened = open_policy_directory(directory);
+  const Result<Descriptor> opened = open_unlinked_directory(directory);
   if (!opened) return tl::unexpected(opened.error());
   std::vector<EditedFile> files;
   for (const FileEdit& edit : edits) {
@@ -193,7 +194,7 @@ Result<void> close_edit(const std::string& state_dir, EditRecord& record, const 
 
 std::vector<std::string> changed_since(const EditRecord& record) {
   std::vector<std::string> changed;
-  const Result<Descriptor> directory = open_policy_directory(record.directory);
+  const Result<Descriptor> directory = open_unlinked_directory(record.directory);
   for (const EditedFile& file : record.files) {
     const auto there =
         directory ? text_in(directory->get(), record.directory, file.name) : tl::unexpected(directory.error());
